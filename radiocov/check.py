@@ -1,0 +1,263 @@
+"""`radiocov check`: everything wrong with a project in one go, and what computing it would take."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radiocov.inputs import Inputs, project_grid, read_inputs
+from radiocov.network import Site, in_state
+from radiocov.problems import Problem, ProjectError, errors_of
+from radiocov.project import Project, State, load_project
+from radiocov.settings import MODEL_RANGE_MHZ
+
+if TYPE_CHECKING:
+    from terrain.grid import Grid
+
+# What the estimates rest on, measured for P.1812 over radials; a rough guide, not a promise.
+SECONDS_PER_RECEIVER = 0.35e-6  # one core
+GROUND_BYTES = 10  # a pixel: elevation 4, class 1, clutter height 4, zone 1
+TILE_BYTES = 64 * 1024**2  # a worker's share while networks are combined
+LOSS_BYTES = 4  # a receiver in a stored loss raster, before compression
+STATE_BYTES = 4 + 2  # a pixel of level and best server
+SERVICE_BYTES = 3 * (4 + 4)  # a pixel of margin and probability, three bands each
+SAMPLES = 41  # a side, for shares of the grid inside a circle or a raster
+PATTERN_BAND = 0.15  # a pattern farther than this from the frequency is another antenna
+
+
+@dataclass(frozen=True)
+class StatePlan:
+    """One network state: how many transmitters count in it."""
+
+    id: str
+    date: dt.date
+    sites: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be computed. receivers: pixels within the radius, summed over the positions that need a loss
+    raster of their own; seconds and bytes are estimates, disk before compression."""
+
+    crs: str
+    resolution_m: float
+    width: int
+    height: int
+    states: tuple[StatePlan, ...]
+    loss_rasters: int
+    receivers: int
+    cores: int
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+@dataclass(frozen=True)
+class Report:
+    """All problems, errors first within a file's order of reading; plan is None where there is no grid."""
+
+    name: str
+    problems: tuple[Problem, ...]
+    plan: Plan | None
+
+    @property
+    def ok(self) -> bool:
+        return not errors_of(self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        plan = None
+        if self.plan is not None:
+            plan = {**dataclasses.asdict(self.plan), "pixels": self.plan.pixels,
+                    "states": [{"id": s.id, "date": s.date.isoformat(), "sites": s.sites}
+                               for s in self.plan.states]}
+        return {"project": self.name, "ok": self.ok, "problems": [p.to_dict() for p in self.problems],
+                "plan": plan}
+
+
+def check_path(path: str | Path, cores: int | None = None) -> Report:
+    """`check` for a folder or project.toml; where that does not load, the report has its errors alone."""
+    try:
+        project = load_project(path)
+    except ProjectError as error:
+        return Report(str(path), tuple(error.problems), None)
+    return check(project, cores)
+
+
+def check(project: Project, cores: int | None = None) -> Report:
+    """Read every file of a project and report what is wrong, and what computing it would take."""
+    inputs = read_inputs(project)
+    problems = [*_now_errors(project.warnings), *inputs.problems]
+    plan = None
+    try:
+        grid = project_grid(inputs)
+    except ProjectError as error:
+        problems += error.problems
+    else:
+        problems += _check_terrain(project, grid)
+        problems += _check_places(inputs, grid)
+        plan = make_plan(inputs, grid, cores)
+    problems += _check_frequencies(inputs)
+    return Report(project.project.name, tuple(dict.fromkeys(problems)), plan)
+
+
+def make_plan(inputs: Inputs, grid: Grid, cores: int | None = None) -> Plan:
+    """Size and time of computing every state of the policy on a grid."""
+    project = inputs.project
+    cores = cores or os.cpu_count() or 1
+    states: Iterable[State] = project.states(inputs.policy) if inputs.policy else ()
+    counted = {state: in_state(inputs.sites, state.date) for state in states}
+    positions = {_position(project, site) for sites in counted.values() for site in sites}
+    radius_m = project.model.radius_km * 1000
+    receivers = sum(_receivers(grid, lon, lat, radius_m) for lon, lat, *_ in positions)
+    pixels = grid.width * grid.height
+    return Plan(
+        crs=grid.crs, resolution_m=grid.resolution_m, width=grid.width, height=grid.height,
+        states=tuple(StatePlan(state.id, state.date, len(sites)) for state, sites in counted.items()),
+        loss_rasters=len(positions), receivers=receivers, cores=cores,
+        seconds=receivers * SECONDS_PER_RECEIVER / cores,
+        memory_bytes=pixels * GROUND_BYTES + cores * TILE_BYTES,
+        disk_bytes=receivers * LOSS_BYTES
+        + len(counted) * pixels * (STATE_BYTES + len(project.services) * SERVICE_BYTES))
+
+
+def _position(project: Project, site: Site) -> tuple[float, float, float, float]:
+    """What a loss raster depends on, the terrain and model being the project's. Powers, patterns and tilts do
+    not matter, so sectors of one mast share one."""
+    return site.lon, site.lat, site.antenna_height_m, site.frequency_mhz or project.model.frequency_mhz
+
+
+def _receivers(grid: Grid, lon: float, lat: float, radius_m: float) -> int:
+    """Pixels of the grid within a radius of a place, to a few per cent: a share of sample points."""
+    x, y = grid.from_lonlat(lon, lat)
+    x_min, y_min, x_max, y_max = grid.bounds
+    west, east = max(x - radius_m, x_min), min(x + radius_m, x_max)
+    south, north = max(y - radius_m, y_min), min(y + radius_m, y_max)
+    if west >= east or south >= north:
+        return 0
+    middle = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    dx = west + (east - west) * middle - x
+    dy = south + (north - south) * middle - y
+    inside = dx[np.newaxis, :] ** 2 + dy[:, np.newaxis] ** 2 <= radius_m**2
+    return round(float(inside.mean()) * (east - west) * (north - south) / grid.resolution_m**2)
+
+
+def _now_errors(warnings: Iterable[Problem]) -> list[Problem]:
+    """Missing terrain does not stop loading a project, but it stops computing one."""
+    return [dataclasses.replace(problem, severity="error")
+            if problem.where.split(", ")[-1] in ("terrain.elevation", "terrain.landcover") else problem
+            for problem in warnings]
+
+
+def _check_terrain(project: Project, grid: Grid) -> list[Problem]:
+    """Rasters that cannot be opened, and ground they do not cover; missing files are reported already."""
+    from terrain.errors import TerrainError
+    from terrain.landcover import read_legend
+
+    file = project.path.name
+    problems = []
+    if project.landcover_file is not None:
+        try:
+            read_legend(project.legend)
+        except TerrainError as error:
+            problems.append(Problem(file, "terrain.legend", str(error)))
+    lon, lat = _sample_lonlat(grid)
+    landcover = [project.landcover_file] if project.landcover_file else []
+    for what, paths in (("elevation", project.elevation_files), ("landcover", landcover)):
+        covered = np.zeros(lon.shape, dtype=bool)
+        there = [path for path in paths if path.is_file()]
+        for path in there:
+            try:
+                covered |= _covered(path, what, lon, lat)
+            except TerrainError as error:
+                problems.append(Problem(file, f"terrain.{what}", str(error)))
+                covered[:] = True  # what a broken file covers is anyone's guess
+        if not there or covered.all():
+            continue
+        share = f"covers {np.floor(1000 * covered.mean()) / 10:g} % of the grid"
+        west, south, east, north = (round(v, 3) for v in grid.lonlat_bounds())
+        remedy = f"it has to reach from {west}, {south} to {east}, {north}"
+        stops = what == "elevation" and (project.terrain.voids == "error" or not covered.any())
+        problems.append(Problem(file, f"terrain.{what}", share, remedy, "error" if stops else "warning"))
+    return problems
+
+
+def _sample_lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.linspace(0, grid.height - 1, min(SAMPLES, grid.height))
+    cols = np.linspace(0, grid.width - 1, min(SAMPLES, grid.width))
+    x, y = grid.centre_xy(*(a.ravel() for a in np.meshgrid(rows, cols, indexing="ij")))
+    return grid.to_lonlat(x, y)
+
+
+def _covered(path: Path, what: str, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Which places lie inside a raster's frame (voids inside it are found when it is read)."""
+    from pyproj import Transformer
+
+    from terrain.rasters import opened
+
+    with opened(path, what) as dataset:
+        to_raster = Transformer.from_crs("EPSG:4326", dataset.crs.to_wkt(), always_xy=True)
+        x, y = to_raster.transform(lon, lat)
+        inverse = ~dataset.transform
+        # affine by hand: `inverse * (x, y)` is deprecated for arrays in some versions
+        col = inverse.a * x + inverse.b * y + inverse.c
+        row = inverse.d * x + inverse.e * y + inverse.f
+        return (col >= 0) & (col <= dataset.width) & (row >= 0) & (row <= dataset.height)
+
+
+def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
+    """Sites and areas that an extent given by hand leaves out."""
+    problems = []
+    for site in inputs.sites:
+        if not grid.contains(*grid.from_lonlat(site.lon, site.lat)):
+            problems.append(Problem(
+                inputs.project.sites_file.name, f'site "{site.id}"', "lies outside the grid and adds nothing",
+                "enlarge grid.extent or leave the site out", "warning"))
+    west, south, east, north = grid.lonlat_bounds()
+    for layer, path in ((inputs.areas, inputs.project.areas_file), (inputs.roads, inputs.project.roads_file)):
+        if layer is None:
+            continue
+        box = layer.bounds()
+        if box[0] < west or box[1] < south or box[2] > east or box[3] > north:
+            problems.append(Problem(
+                path.name, "", "reaches outside the grid, so that shares count only a part of it",
+                "enlarge grid.extent or leave it out", "warning"))
+    return problems
+
+
+def _check_frequencies(inputs: Inputs) -> list[Problem]:
+    """Frequencies of sites outside the model's range, and patterns measured at another frequency."""
+    from radiocov.antennas import read_pattern
+
+    project = inputs.project
+    low, high = MODEL_RANGE_MHZ[project.model.name]
+    problems = []
+    seen = set()
+    for site in inputs.sites:
+        frequency = site.frequency_mhz or project.model.frequency_mhz
+        if not low <= frequency <= high:
+            problems.append(Problem(
+                project.sites_file.name, f'site "{site.id}", frequency_mhz',
+                f"{frequency:g} MHz is outside the range of {project.model.name}",
+                f"give {low:g} to {high:g} MHz or another model"))
+        if not site.antenna or site.antenna in seen:
+            continue
+        seen.add(site.antenna)
+        measured = read_pattern(project.antennas_folder / site.antenna).frequency_mhz
+        if measured and abs(measured / frequency - 1) > PATTERN_BAND:
+            problems.append(Problem(
+                site.antenna, "FREQUENCY",
+                f"the pattern is of {measured:g} MHz, the network is at {frequency:g} MHz",
+                "use a pattern of the antenna's own band", "warning"))
+    return problems

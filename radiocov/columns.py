@@ -1,0 +1,145 @@
+"""The columns of sites.csv: names in English and Chinese, units, ranges, and how cells are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from radiocov.problems import nearest
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. low, high: range of a number; empty: the value of an empty cell; aliases: other headers,
+    compared without case, spaces, underscores and a unit in brackets."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    unit: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    empty: float | None = None
+    required: bool = False
+
+    @property
+    def expected(self) -> str:
+        return f"a number from {self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}"
+
+
+_ALL = (
+    Column("id", ("编号", "站号", "基站编号", "扇区编号", "site id", "sector id"), required=True),
+    Column("name", ("名称", "站名", "基站名称", "扇区名称", "site name")),
+    Column("longitude", ("经度", "lon", "lng", "long", "x"), "deg", -180, 180, required=True),
+    Column("latitude", ("纬度", "lat", "y"), "deg", -90, 90, required=True),
+    Column("antenna_height_m", ("天线高度", "天线挂高", "挂高", "天线高", "antenna height", "height"),
+           "m", 1, 500, required=True),
+    Column("power_dbm", ("发射功率", "功率", "power", "tx power"), "dBm", 0, 60, required=True),
+    Column("losses_db", ("损耗", "系统损耗", "馈线损耗", "losses", "loss", "feeder loss"), "dB", 0, 40,
+           required=True),
+    Column("antenna", ("天线", "天线文件", "天线型号", "antenna file", "pattern")),
+    Column("gain_dbi", ("增益", "天线增益", "gain", "antenna gain"), "dBi", -10, 25, required=True),
+    Column("azimuth_deg", ("方位角", "方位", "azimuth"), "deg", 0, 360, 0.0),
+    Column("tilt_deg", ("下倾角", "倾角", "机械下倾角", "tilt", "downtilt"), "deg", -30, 30, 0.0),
+    Column("frequency_mhz", ("频率", "频点", "frequency", "freq"), "MHz", 30, 6000),
+    Column("in_service", ("开通日期", "启用日期", "投入使用日期", "入网日期", "in service", "date")),
+    Column("status", ("状态", "建设状态", "state")),
+    Column("site", ("铁塔", "塔名", "站址", "mast", "tower")),
+)
+COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
+# Without a gain column every row needs an antenna file, so that one may be missing.
+REQUIRED = tuple(column.name for column in _ALL if column.required and column.name != "gain_dbi")
+
+_UNITS = {"m": "m", "米": "m", "dbm": "dBm", "db": "dB", "dbi": "dBi", "°": "deg", "度": "deg", "deg": "deg",
+          "degrees": "deg", "mhz": "MHz", "兆赫": "MHz"}
+_REMEDIES = {("dBm", "w"): "dBm = 30 + 10 log10(W)", ("dBm", "dbw"): "dBm = dBW + 30",
+             ("dBi", "dbd"): "dBi = dBd + 2.15", ("m", "ft"): "m = 0.3048 ft"}
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[\s_\-]+", "", header.strip().lower())
+
+
+_BY_HEADER = {_plain(name): column.name for column in _ALL for name in (column.name, *column.aliases)}
+
+
+def match_headers(cells: list[str], row: int, report: Callable[..., None]) -> dict[str, int]:
+    """Position of each known column in a header row; reports unknown, doubled and wrongly measured ones."""
+    found: dict[str, int] = {}
+    for at, cell in enumerate(cells):
+        text = cell.strip().replace("（", "(").replace("）", ")").replace("[", "(").replace("]", ")")
+        if not text:
+            continue
+        match = re.fullmatch(r"(.*?)\s*\(\s*([^()]*?)\s*\)", text)
+        title, unit = (match[1], match[2]) if match else (text, "")
+        name = _BY_HEADER.get(_plain(text)) or _BY_HEADER.get(_plain(title))
+        if name is None:
+            match_name = nearest(_plain(title), _BY_HEADER)
+            remedy = f'did you mean "{_BY_HEADER[match_name]}"?' if match_name else \
+                f"known columns: {', '.join(COLUMNS)}"
+            report(f"row {row}", f'unknown column "{cell.strip()}"', remedy)
+        elif name in found:
+            report(f"row {row}", f'"{cell.strip()}" is a second column {name}', "keep one")
+        else:
+            found[name] = at
+            wanted = COLUMNS[name].unit
+            if unit and wanted and _UNITS.get(unit.lower()) != wanted:
+                rule = _REMEDIES.get((wanted, unit.lower()), "")
+                report(f"row {row}", f'the column "{cell.strip()}" is in {unit}',
+                       f"give {name} in {wanted}" + (f" ({rule})" if rule else ""))
+    return found
+
+
+_SIGNS = {"n": ("lat", 1), "s": ("lat", -1), "e": ("lon", 1), "w": ("lon", -1),
+          "北纬": ("lat", 1), "南纬": ("lat", -1), "东经": ("lon", 1), "西经": ("lon", -1)}
+_HEMISPHERE = r"(北纬|南纬|东经|西经|[nsewNSEW])"
+_DMS = re.compile(
+    rf"{_HEMISPHERE}?\s*(?P<sign>[-+]?)\s*(?P<d>\d+(?:\.\d+)?)\s*(?:[°º度dD:]|\s)\s*"
+    r"(?:(?P<m>\d+(?:\.\d+)?)\s*(?:['′’分mM:]|\s|$)\s*)?"
+    r"(?:(?P<s>\d+(?:\.\d+)?)\s*(?:[\"″”秒sS]|''|′′|’’)?\s*)?"
+    rf"{_HEMISPHERE}?")
+
+
+def parse_coordinate(text: str) -> tuple[float | None, str]:
+    """(degrees or None, axis a hemisphere letter names: "lon", "lat" or "").
+
+    Decimal degrees, also with a hemisphere (41.8 N), and degrees, minutes, seconds: 41°48'30"N or
+    北纬41度48分30秒.
+    """
+    text = text.strip()
+    try:
+        value = float(text)
+        return (value, "") if abs(value) < 1e6 else (None, "")
+    except ValueError:
+        pass
+    plain = re.fullmatch(rf"{_HEMISPHERE}?\s*([-+]?\d+(?:\.\d+)?)\s*[°º度]?\s*{_HEMISPHERE}?", text)
+    if plain:
+        before, number, after = plain.groups()
+        degrees, sign_text = float(number), ""
+    else:
+        match = _DMS.fullmatch(text)
+        if match is None:
+            return None, ""
+        before, after = match[1], match.groups()[-1]
+        minutes, seconds = float(match["m"] or 0), float(match["s"] or 0)
+        fractional = "." in match["d"] and (match["m"] or match["s"])
+        if minutes >= 60 or seconds >= 60 or fractional or (match["s"] and "." in (match["m"] or "")):
+            return None, ""
+        degrees, sign_text = float(match["d"]) + minutes / 60 + seconds / 3600, match["sign"]
+    letter = (before or after or "").lower()
+    axis, sign = _SIGNS.get(letter, ("", 1))
+    if (before and after) or (letter and (sign_text or degrees < 0)):
+        return None, ""
+    return degrees * (-1 if sign_text == "-" else 1) * sign, axis
+
+
+def parse_date(text: str) -> dt.date | None:
+    """A date written year first: 2015-12-31, and 2015/12/31 or 2015年12月31日, as spreadsheets rewrite it."""
+    match = re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", text.strip())
+    if match is None:
+        return None
+    try:
+        return dt.date(*map(int, match.groups()))
+    except ValueError:
+        return None

@@ -1,0 +1,192 @@
+"""Loss to level, margin and service probability, in both directions, and the budget term by term.
+
+Talk-out is from the site to the terminal, talk-in from the terminal to the site. Levels are medians.
+Functions take scalars or arrays that broadcast and keep float32. Losses and attenuations are positive dB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numba import vectorize
+
+Direction = Literal["talk-out", "talk-in", "both"]
+DIRECTIONS: tuple[Direction, ...] = ("talk-out", "talk-in", "both")
+_SQRT_HALF = math.sqrt(0.5)
+
+
+def isotropic_level_dbm(eirp_dbm, attenuation_db, loss_db):
+    """Median level [dBm] at an isotropic antenna: maximum EIRP - pattern attenuation - basic loss."""
+    return eirp_dbm - attenuation_db - loss_db
+
+
+def talk_out_margin_db(isotropic_dbm, terminal: Any):
+    """Median level at the terminal's antenna port above its threshold [dB].
+
+    isotropic_dbm: from `isotropic_level_dbm`; terminal: antenna_gain_dbi, carry_loss_db, threshold_dbm.
+    """
+    return isotropic_dbm + (terminal.antenna_gain_dbi - terminal.carry_loss_db - terminal.threshold_dbm)
+
+
+def talk_in_margin_db(attenuation_db, loss_db, site: Any, terminal: Any, base: Any):
+    """Median level at the site's receiver port above its threshold, less what diversity gives [dB].
+
+    site: gain_dbi, losses_db (taken alike in both directions); terminal: power_dbm, antenna_gain_dbi,
+    carry_loss_db; base: threshold_dbm, diversity_gain_db.
+    """
+    constant = (terminal.power_dbm - terminal.carry_loss_db + terminal.antenna_gain_dbi
+                + site.gain_dbi - site.losses_db - (base.threshold_dbm - base.diversity_gain_db))
+    return constant - attenuation_db - loss_db
+
+
+def service_margin_db(direction: Direction, talk_out_db, talk_in_db):
+    """The margin that decides a service [dB]: of its direction, or the worse of the two for "both".
+
+    Both directions cross the same obstacles, so they fade together: the probability of both is the
+    probability at the worse margin, not the product of the two.
+    """
+    if direction == "talk-out":
+        return talk_out_db
+    if direction == "talk-in":
+        return talk_in_db
+    if direction == "both":
+        return np.minimum(talk_out_db, talk_in_db)
+    raise ValueError(f'direction "{direction}"; give {", ".join(DIRECTIONS)}')
+
+
+@vectorize(["float32(float32,float32)", "float64(float64,float64)"], cache=True)
+def service_probability(margin_db, sigma_db):
+    """P(level >= threshold) = Phi(margin / sigma), a log-normal spread of sigma [dB] about the median.
+
+    sigma 0 is a step (1 from margin 0 on); NaN in gives NaN; float32 arrays stay float32.
+    """
+    if math.isnan(margin_db) or math.isnan(sigma_db) or sigma_db < 0:
+        return math.nan
+    if sigma_db == 0:
+        return 1.0 if margin_db >= 0 else 0.0
+    return 0.5 * math.erfc(-_SQRT_HALF * margin_db / sigma_db)
+
+
+def location_variability_db(frequency_ghz, pixel_m):
+    """sigma_L [dB], spread of local medians inside a pixel: (0.024 f + 0.52) w^0.28 (Rec. ITU-R P.1812,
+    location variability). frequency_ghz 0.03 to 6; pixel_m 1 to 1000, side of the square. No model error."""
+    return (0.024 * frequency_ghz + 0.52) * pixel_m**0.28
+
+
+def total_sigma_db(model_error_db, location_variability_db):
+    """Standard deviation [dB] about the median of an uncalibrated model: independent errors add in squares.
+
+    A sigma from calibration already contains the location variability and is used alone.
+    """
+    return np.hypot(model_error_db, location_variability_db)
+
+
+# ----------------------------------------------------------------------------------------------- budget
+@dataclass(frozen=True)
+class BudgetTerm:
+    """A line of a budget. Contributions carry their sign and add up; a total is the sum of those above it
+    (the threshold, a contribution with its sign turned, takes the level to the margin)."""
+
+    term: str
+    value: float
+    unit: str
+    source: str
+    is_total: bool = False
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The budget of one direction, and what it comes to."""
+
+    direction: Direction
+    terms: tuple[BudgetTerm, ...]
+    level_dbm: float  # median at the receiver's port
+    margin_db: float
+    sigma_db: float
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"direction": self.direction, "level_dbm": self.level_dbm, "margin_db": self.margin_db,
+                "sigma_db": self.sigma_db, "probability": self.probability,
+                "terms": [{"term": t.term, "value": t.value, "unit": t.unit, "source": t.source,
+                           "is_total": t.is_total} for t in self.terms]}
+
+
+def budgets(
+    site: Any,
+    terminal: Any,
+    base: Any,
+    *,
+    attenuation_db: float,
+    loss_db: float,
+    sigma_db: float,
+    loss_source: str,
+    sigma_source: str,
+) -> tuple[Budget, Budget]:
+    """(talk-out, talk-in) between a site and a terminal, line by line.
+
+    attenuation_db: of the site's antenna towards the terminal; loss_db: basic transmission loss, by
+    loss_source (model and version); sigma_db: by sigma_source (calibration, or stated error with location
+    variability).
+    """
+    row = f"sites.csv, {site.id}"
+    carried = f"project.toml, terminals, {terminal.id}"
+    antenna = site.antenna or "omni"
+    path = [
+        ("Antenna pattern towards the terminal" if antenna != "omni" else "Antenna pattern (omni)",
+         -attenuation_db, "dB", antenna),
+        ("Basic transmission loss", -loss_db, "dB", loss_source),
+    ]
+    at_terminal = [
+        ("Terminal antenna gain", terminal.antenna_gain_dbi, "dBi", carried),
+        ("Carry loss (antenna, body, vehicle)", -terminal.carry_loss_db, "dB", carried),
+    ]
+    talk_out = _budget("talk-out", [
+        ("Site power", site.power_dbm, "dBm", row),
+        ("Site losses (combiner, feeder)", -site.losses_db, "dB", row),
+        ("Site antenna gain", site.gain_dbi, "dBi", row),
+        ("EIRP of the maximum",),
+        *path,
+        ("Level at an isotropic antenna",),
+        *at_terminal,
+        ("Level at the terminal's port",),
+        ("Threshold, turned", -terminal.threshold_dbm, "dBm", carried),
+    ], sigma_db, sigma_source)
+    talk_in = _budget("talk-in", [
+        ("Terminal power", terminal.power_dbm, "dBm", carried),
+        *reversed(at_terminal),
+        ("EIRP",),
+        *reversed(path),
+        ("Site antenna gain", site.gain_dbi, "dBi", row),
+        ("Site losses (combiner, feeder)", -site.losses_db, "dB", row),
+        ("Level at the site's port",),
+        ("Threshold, turned", -base.threshold_dbm, "dBm", "project.toml, base"),
+        ("Diversity gain", base.diversity_gain_db, "dB", "project.toml, base"),
+    ], sigma_db, sigma_source)
+    return talk_out, talk_in
+
+
+def _budget(direction: Direction, rows: Sequence[tuple], sigma_db: float, sigma_source: str) -> Budget:
+    """Run the sum through the rows; a row with a name alone asks for the total so far."""
+    total = 0.0
+    level = math.nan
+    terms = []
+    for row in rows:
+        if len(row) == 1:
+            level = total  # the last one asked for is the level at the port
+            terms.append(BudgetTerm(row[0], total, "dBm", "sum", is_total=True))
+        else:
+            total += row[1]
+            terms.append(BudgetTerm(*row))
+    probability = float(service_probability(total, sigma_db))
+    terms += [
+        BudgetTerm("Margin of the median", total, "dB", "sum", is_total=True),
+        BudgetTerm("Spread (sigma)", sigma_db, "dB", sigma_source, is_total=True),
+        BudgetTerm("Service probability", probability, "", "Phi(margin / sigma)", is_total=True),
+    ]
+    return Budget(direction, tuple(terms), level, total, sigma_db, probability)

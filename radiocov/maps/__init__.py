@@ -1,0 +1,23 @@
+"""The manager's map: one HTML file that explains a network's coverage without a network connection."""
+
+from radiocov.maps.data import (
+    MapArea,
+    MapBoundary,
+    MapData,
+    MapRoad,
+    MapService,
+    MapState,
+    bilingual,
+)
+from radiocov.maps.page import build_page
+
+__all__ = [
+    "MapArea",
+    "MapBoundary",
+    "MapData",
+    "MapRoad",
+    "MapService",
+    "MapState",
+    "bilingual",
+    "build_page",
+]

@@ -1,0 +1,74 @@
+"""The self-contained page: shell, styles, scripts, plotly and all data in one file, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from radiocov.maps.catalogue import catalogue
+from radiocov.maps.data import MapData
+from radiocov.maps.figure import build_figure
+from radiocov.maps.payload import escape_json, payload, to_script_json
+from radiocov.maps.planes import encode_page
+
+MAX_PAGE_BYTES = 15_000_000
+MIN_PLANE_BYTES = 1_000_000
+FIXED_BYTES = 500_000  # scripts, words, tables, control points
+SCRIPTS = ("codec.js", "model.js", "mapview.js", "panel.js", "app.js")
+
+
+def build_page(
+    data: MapData, lang: str = "en", path: str | os.PathLike[str] = "map.html", max_bytes: int = MAX_PAGE_BYTES
+) -> Path:
+    """Writes the map of `data` to `path` and returns the path.
+
+    lang: language the page opens in, "en" or "zh"; the reader can switch. max_bytes: rasters are thinned (every
+    2nd, 3rd... pixel, said on the page) until the page is about that size. The file appears only when whole.
+    """
+    target = Path(path)
+    text = render_page(data, lang, max_bytes)
+    handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(scratch, 0o666 & ~mask)
+        os.replace(scratch, target)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def render_page(data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES) -> str:
+    words = catalogue(lang)
+    plotly = get_plotlyjs()
+    rough = len(build_figure(data, data.grid.resolution_m).to_json()) + FIXED_BYTES
+    store, index, stride = encode_page(data, max(max_bytes - len(plotly) - rough, MIN_PLANE_BYTES))
+    figure = build_figure(data, data.grid.resolution_m * stride)
+    content = payload(data, store, index, stride)
+    title = data.title.get(lang) or data.title["en"]
+    parts = {
+        "LANG": words["html_lang"],
+        "TITLE": escape(f"{title} \u2013 {words['page_title']}"),
+        "STYLE": asset("style.css"),
+        "PLOTLY": plotly,
+        "FIGURE": escape_json(figure.to_json()),
+        "DATA": to_script_json(content | {"lang": lang}),
+        "PLANES": "\n".join(
+            f'<script type="text/plain" id="plane-{i}">{text}</script>' for i, text in enumerate(store.base64())
+        ),
+        "SCRIPTS": "\n".join(asset(name) for name in SCRIPTS),
+    }
+    return re.sub(r"@@([A-Z]+)@@", lambda match: parts[match.group(1)], asset("page.html"))
+
+
+def asset(name: str) -> str:
+    return files("radiocov.maps").joinpath("assets", name).read_text("utf-8")

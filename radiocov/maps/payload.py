@@ -1,0 +1,146 @@
+"""What the page's script gets to know, as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+
+from radiocov import __version__
+from radiocov.maps.catalogue import LANGUAGES, catalogue
+from radiocov.maps.colours import all_scales
+from radiocov.maps.data import ROW_LEVELS, MapData, MapState
+from radiocov.maps.figure import site_kind
+from radiocov.maps.planes import VALUES, PlaneStore, control_grid
+
+SITE_KEYS = (
+    "id", "name", "x", "y", "lon", "lat", "height", "power", "erp", "antenna", "azimuth", "tilt", "status",
+    "in_service", "share_percent",
+)  # fmt: skip
+ROW_KEYS = (
+    "level", "class", "name", "name_zh", "city", "county", "measure", "total", "share_median", "share_probable",
+    "share_expected", "required", "met", "gap", "judge",
+)  # fmt: skip
+ZOOM_MARGIN = 0.06
+
+
+def payload(data: MapData, store: PlaneStore, index: dict[str, Any], stride: int) -> dict[str, Any]:
+    grid = data.grid
+    return {
+        "title": data.title,
+        "note": data.note,
+        "synthetic": data.synthetic,
+        "coarse": data.coarse_warning,
+        "version": __version__,
+        "grid": {
+            "x": grid.x_min,
+            "y": grid.y_max,
+            "step": grid.resolution_m * stride,
+            "width": -(-grid.width // stride),
+            "height": -(-grid.height // stride),
+            "right": grid.x_min + grid.width * grid.resolution_m,
+            "bottom": grid.y_max - grid.height * grid.resolution_m,
+            "native": grid.resolution_m,
+            "crs": str(grid.crs) if len(str(grid.crs)) < 40 else "",
+        },
+        "lonlat": control_grid(data),
+        "values": {kind: values.tolist() for kind, values in VALUES.items()},
+        "planes": len(store.planes),
+        "states": [state_payload(state, index[state.id]) for state in data.states],
+        "services": [
+            {
+                "id": service.id,
+                "label": service.label,
+                "direction": service.direction,
+                "threshold": service.threshold,
+                "q": service.q,
+            }
+            for service in data.services()
+        ],
+        "classService": dict(data.class_service),
+        "areas": [
+            {"class": a.class_name, "name": a.name, "city": a.city, "county": a.county,
+             "met": dict(a.met), "share": dict(a.share)}
+            for a in data.areas
+        ],
+        "scales": all_scales(data),
+        "extents": extents(data),
+        "provenance": dict(data.provenance),
+        "words": {lang: catalogue(lang) for lang in LANGUAGES},
+    }  # fmt: skip
+
+
+def state_payload(state: MapState, planes: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": state.id,
+        "label": state.label,
+        "date": state.date,
+        "planes": planes,
+        "servers": {
+            str(state.server_index(i)): i for i in range(len(state.sites)) if state.server_index(i)
+        },
+        "sites": [
+            {key: site.get(key) for key in SITE_KEYS} | {"kind": site_kind(state, i)}
+            for i, site in enumerate(state.sites)
+        ],
+        "rows": [
+            {key: row.get(key) for key in ROW_KEYS} for row in state.rows if row["level"] in ROW_LEVELS
+        ],
+    }
+
+
+def extents(data: MapData) -> dict[str, list[float]]:
+    """(x_min, y_min, x_max, y_max) [m] to zoom to, by "city|county" and "city|"; boundaries before areas."""
+    boxes: dict[str, list[float]] = {}
+
+    def grow(key: str, bounds: tuple[float, float, float, float]) -> None:
+        old = boxes.get(key, [math.inf, math.inf, -math.inf, -math.inf])
+        boxes[key] = [min(old[0], bounds[0]), min(old[1], bounds[1]), max(old[2], bounds[2]), max(old[3], bounds[3])]
+
+    for boundary in data.boundaries:
+        grow(f"{boundary.city}|{boundary.county}", boundary.geometry.bounds)
+    bounded = set(boxes)
+    for shapes in (data.boundaries, data.areas):
+        for shape in shapes:
+            for key in {f"{shape.city}|{shape.county}", f"{shape.city}|"}:
+                if key not in bounded:
+                    grow(key, shape.geometry.bounds)
+        bounded = set(boxes)
+    return {key: padded(box) for key, box in boxes.items()}
+
+
+def padded(box: list[float]) -> list[float]:
+    pad = ZOOM_MARGIN * max(box[2] - box[0], box[3] - box[1])
+    return [round(box[0] - pad), round(box[1] - pad), round(box[2] + pad), round(box[3] + pad)]
+
+
+def to_script_json(value: Any) -> str:
+    """JSON that may stand inside a <script> element: no `<` survives, so nothing can close the element."""
+    text = json.dumps(clean(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return escape_json(text)
+
+
+def escape_json(text: str) -> str:
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def clean(value: Any) -> Any:
+    """The same value with numpy scalars and dates as plain ones and NaN or infinity as null."""
+    if isinstance(value, dict):
+        return {str(key): clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(item) for item in value]
+    if isinstance(value, np.generic):
+        return clean(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, np.ndarray):
+        return clean(value.tolist())
+    return value

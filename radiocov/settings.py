@@ -1,0 +1,162 @@
+"""The tables of project.toml as typed settings, with defaults for a 350 MHz PDT network."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
+# Frequency ranges of the models, MHz: P.1812 sec 1; extended Hata as in SEAMCAT.
+MODEL_RANGE_MHZ = {"p1812": (30.0, 6000.0), "extended-hata": (30.0, 3000.0), "free-space": (30.0, 6000.0)}
+# Above this a threshold is no faded sensitivity at the port but a planning level with margins already inside.
+PLANNING_LEVEL_DBM = -105.0
+
+
+class Section(BaseModel):
+    """A table of the file. `expected` in a field's extra says what would be right where its type does not."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False,
+                              str_strip_whitespace=True, protected_namespaces=())
+
+
+def _number(default: Any, low: float, high: float, unit: str) -> Any:
+    return Field(default, ge=low, le=high, json_schema_extra={
+        "expected": f"a number from {low:g} to {high:g}{' ' + unit if unit else ''}"})
+
+
+def _text(default: Any, expected: str, **limits: Any) -> Any:
+    return Field(default, json_schema_extra={"expected": expected}, **limits)
+
+
+def _id() -> Any:
+    return _text(..., "letters, digits, - and _ in quotes", pattern=ID_PATTERN)
+
+
+def _file(default: Any, what: str) -> Any:
+    return _text(default, f"the name of {what} in quotes", min_length=1)
+
+
+class About(Section):
+    name: str = _text(..., "the project's name in quotes", min_length=1)
+    name_zh: str = ""
+    note: str = ""
+
+
+class GridSettings(Section):
+    resolution_m: float = _number(50.0, 5, 1000, "m")
+    crs: str = _text("auto", '"auto" or a projected system such as "EPSG:32651"', min_length=1)
+    extent: list[float] | None = Field(None, min_length=4, max_length=4, json_schema_extra={
+        "expected": "[lon_min, lat_min, lon_max, lat_max] in degrees"})
+    margin_km: float = _number(2.0, 0, 200, "km")
+
+
+class TerrainSettings(Section):
+    elevation: list[str] = Field(["terrain/elevation.tif"], min_length=1, json_schema_extra={
+        "expected": 'a list of file names such as ["terrain/elevation.tif"]'})
+    vertical_unit: Literal["m", "ft"] = "m"
+    surface: bool = False
+    voids: Literal["error", "sea", "interpolate"] = "error"
+    landcover: str | None = _file(None, "a raster")
+    legend: str = _text("esa-worldcover", '"esa-worldcover" or the name of a CSV file', min_length=1)
+    synthetic: bool = False
+    source: str = ""
+
+
+class ModelSettings(Section):
+    name: Literal["p1812", "extended-hata", "free-space"] = "p1812"
+    radius_km: float = _number(30.0, 0.5, 300, "km")
+    frequency_mhz: float = _number(358.0, 30, 6000, "MHz")
+    time_percent: float = _number(50.0, 1, 50, "%")
+    polarization: Literal["vertical", "horizontal"] = "vertical"
+    delta_n: float = _number(45.0, 10, 150, "N-units/km")
+    n0: float = _number(325.0, 200, 500, "N-units")
+    model_error_db: float = _number(7.3, 0, 30, "dB")
+
+
+class SitesSettings(Section):
+    file: str = _file("sites.csv", "a CSV file")
+    antennas: str = _file("antennas", "a folder")
+
+
+class Terminal(Section):
+    """A terminal as it is carried. label falls back to id, label_zh to label."""
+
+    id: str = _id()
+    label: str = ""
+    label_zh: str = ""
+    height_m: float = _number(1.5, 0.5, 100, "m")
+    power_dbm: float = _number(..., -10, 60, "dBm")
+    antenna_gain_dbi: float = _number(0.0, -30, 25, "dBi")
+    carry_loss_db: float = _number(..., -10, 60, "dB")
+    threshold_dbm: float = _number(-111.0, -140, -20, "dBm")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels(cls, data: Any) -> Any:
+        return _with_labels(data)
+
+
+class Base(Section):
+    """The site as a receiver (talk-in): faded sensitivity at the port, 2 dB better than a terminal's."""
+
+    threshold_dbm: float = _number(-113.0, -140, -20, "dBm")
+    diversity_gain_db: float = _number(3.0, 0, 20, "dB")
+
+
+class Service(Section):
+    id: str = _id()
+    label: str = ""
+    label_zh: str = ""
+    terminal: str = _text(..., "the id of a terminal in quotes", min_length=1)
+    direction: Literal["talk-out", "talk-in", "both"] = "both"
+    probability: float = _number(0.90, 0.5, 0.999, "")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels(cls, data: Any) -> Any:
+        return _with_labels(data)
+
+
+def _with_labels(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    label = data.get("label") or data.get("id", "")
+    return {**data, "label": label, "label_zh": data.get("label_zh") or label}
+
+
+class PolicySettings(Section):
+    file: str = _text("liaoning", "the name of a built-in policy or of a TOML file in quotes", min_length=1)
+
+
+class AreasSettings(Section):
+    file: str = _file("areas.geojson", "a vector file")
+    class_attribute: str = _text("class", "an attribute's name in quotes", min_length=1)
+    name_attribute: str = "name"
+    city_attribute: str = "city"
+    county_attribute: str = "county"
+
+
+class RoadsSettings(Section):
+    file: str = _file("roads.geojson", "a vector file")
+    class_attribute: str = _text("class", "an attribute's name in quotes", min_length=1)
+    name_attribute: str = "name"
+
+
+class OutputSettings(Section):
+    folder: str = _file("out", "a folder")
+
+
+def default_terminals() -> list[Terminal]:
+    """PDT terminals carried in three ways. All hear down to -111 dBm faded (DAQ 3.4) at the antenna port."""
+    return [
+        # 3 W and more is 35 dBm. At the head, antenna and body cost 6-8 dB: the middle.
+        Terminal(id="handheld-head", label="Hand-held at the head", label_zh="手持台（头部）", height_m=1.5,
+                 power_dbm=35.0, antenna_gain_dbi=0.0, carry_loss_db=7.0, threshold_dbm=-111.0),
+        # On the hip they cost 10-15 dB, more often near the lower end outdoors: 12.
+        Terminal(id="handheld-hip", label="Hand-held on the hip", label_zh="手持台（腰间）", height_m=1.5,
+                 power_dbm=35.0, antenna_gain_dbi=0.0, carry_loss_db=12.0, threshold_dbm=-111.0),
+        # 10 W is the lower end of 10-25 W; a whip on the roof gains 2 dBi and its cable loses 1 dB.
+        Terminal(id="vehicle", label="Vehicle, antenna on the roof", label_zh="车载台（车顶天线）",
+                 height_m=1.5, power_dbm=40.0, antenna_gain_dbi=2.0, carry_loss_db=1.0, threshold_dbm=-111.0),
+    ]

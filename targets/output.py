@@ -1,0 +1,91 @@
+"""Compliance as JSON, CSV and rows of text; the same input always gives the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterable
+
+from targets.compliance import LEVELS, Compliance
+from targets.gaps import Gap
+
+COLUMNS = (
+    "level", "class", "member", "city", "county", "id", "name", "name_zh", "measure", "service", "q", "total",
+    "unit", "tunnels", "share_median", "share_probable", "share_expected", "share_outside", "required", "met",
+    "gap",
+)  # fmt: skip
+TABLE = (
+    "level", "name", "service", "total", "share_median", "share_probable", "share_expected", "share_outside",
+    "required", "met", "gap",
+)  # fmt: skip
+UNITS = {"area": "km2", "length": "km"}
+
+
+def _clean(value):
+    """Numbers with nine digits: what rounding of sums may change is not shown."""
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def _record(item) -> dict:
+    record = {key.rstrip("_"): _clean(value) for key, value in dataclasses.asdict(item).items()}
+    return record | {"unit": UNITS[item.measure]}
+
+
+def to_dict(compliance: Compliance, levels: Iterable[str] = LEVELS) -> dict:
+    """JSON-able form; shares 0..1, null where there is nothing to share."""
+    levels = set(levels)
+    head = {f.name: getattr(compliance, f.name) for f in dataclasses.fields(compliance) if f.name != "rows"}
+    head |= {"period_end": compliance.period_end.isoformat(), "notes": list(compliance.notes)}
+    records = (_record(row) for row in compliance.rows if row.level in levels)
+    rows = [{column: record[column] for column in COLUMNS} for record in records]
+    return head | {"met": compliance.met, "rows": rows}
+
+
+def to_json(compliance: Compliance, levels: Iterable[str] = LEVELS) -> str:
+    """`to_dict` as text, UTF-8 characters as they are, with a final newline."""
+    return json.dumps(to_dict(compliance, levels), ensure_ascii=False, indent=2) + "\n"
+
+
+def to_csv(compliance: Compliance, levels: Iterable[str] = LEVELS) -> str:
+    """Rows with a header; shares 0..1, empty cells where there is nothing, met as true or false."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in to_dict(compliance, levels)["rows"]:
+        writer.writerow(row | {"met": "" if row["met"] is None else str(row["met"]).lower()})
+    return text.getvalue()
+
+
+def gaps_to_dicts(gaps: Iterable[Gap]) -> list[dict]:
+    """JSON-able form of gaps, in their order."""
+    return [_record(gap) for gap in gaps]
+
+
+def percent(share: float | None) -> str:
+    """A share with one decimal, rounded down: "99.9 %" is never shown for less, nor "100.0 %" for 99.97 %."""
+    return "" if share is None else f"{math.floor(share * 1000 + 1e-6) / 10:.1f} %"
+
+
+def rows_as_table(
+    compliance: Compliance, levels: Iterable[str] = ("policy", "member"), lang: str = "en"
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """(columns, rows): names of columns, for the caller to translate, and cells of text for `levels`.
+
+    met is "yes", "no" or ""; totals and gaps with their unit; gaps rounded up, shares down.
+    """
+    levels = set(levels)
+    rows = []
+    for row in compliance.rows:
+        if row.level not in levels:
+            continue
+        unit = UNITS[row.measure]
+        name = (row.name_zh or row.name) if lang == "zh" else (row.name or row.name_zh)
+        gap = f"{math.ceil(row.gap * 10 - 1e-6) / 10:,.1f} {unit}" if row.gap else ""
+        met = "" if row.met is None else "yes" if row.met else "no"
+        shares = (row.share_median, row.share_probable, row.share_expected, row.share_outside, row.required)
+        cells = (row.level, name, row.service, f"{row.total:,.1f} {unit}", *map(percent, shares), met, gap)
+        rows.append(cells)
+    return TABLE, rows

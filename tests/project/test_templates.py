@@ -1,0 +1,56 @@
+from importlib import resources
+
+import pytest
+
+from radiocov.inputs import lonlat_extent, read_inputs
+from radiocov.network import read_sites
+from radiocov.problems import ProjectError
+from radiocov.project import Project, load_project
+from radiocov.settings import default_terminals
+from radiocov.templates import FILES, init_project
+
+
+def test_the_files_are_part_of_the_package():
+    folder = resources.files("radiocov.templates")
+    assert all(folder.joinpath(name).is_file() for name in FILES)
+
+
+def test_a_new_project_loads_with_nothing_missing_but_terrain(tmp_path):
+    folder = tmp_path / "new/deep"
+    assert init_project(folder) == [folder / name for name in FILES]
+    assert sorted(p.name for p in folder.iterdir()) == sorted(FILES)
+    project = load_project(folder)
+    assert [w.where.split(", ")[1] for w in project.warnings] == ["terrain.elevation", "terrain.landcover"]
+    inputs = read_inputs(project)
+    assert inputs.problems == []
+    assert inputs.or_raise() is inputs
+    assert len(inputs.sites) == 4
+    west, south, east, north = lonlat_extent(inputs)
+    assert 121.9 < west < 122.0 < 122.31 < east < 122.4 and 41.9 < south < 42.02 < 42.2 < north < 42.3
+    assert "Illustrative" in project.project.note
+    assert all("Illustrative" in site.name for site in read_sites(folder / "sites.csv")[0])
+
+
+def test_the_starting_file_shows_the_defaults(tmp_path):
+    """What the comments call defaults is what an emptier file gives; terrain is the deliberate exception."""
+    init_project(tmp_path)
+    project = load_project(tmp_path)
+    for section in ("grid", "model", "sites", "base", "policy", "output"):
+        assert getattr(project, section) == Project.model_fields[section].default, section
+    known = {t.id: t for t in default_terminals()}
+    assert all(terminal == known[terminal.id] for terminal in project.terminals)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_overwritten_and_then_nothing_written(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ProjectError, match=f"{name}: is there already and is not overwritten; give another"):
+        init_project(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "f").touch()
+    with pytest.raises(ProjectError, match="is a file; give a folder for the project"):
+        init_project(tmp_path / "f")
