@@ -8,6 +8,7 @@ from radiocov.maps.data import (
     MapService,
     MapState,
     bilingual,
+    compliance_rows,
 )
 from radiocov.maps.page import build_page
 
@@ -20,4 +21,5 @@ __all__ = [
     "MapState",
     "bilingual",
     "build_page",
+    "compliance_rows",
 ]

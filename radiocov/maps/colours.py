@@ -38,7 +38,7 @@ def level_thresholds(data: MapData) -> list[tuple[float, str]]:
                 continue
             distance = constant_distance(margin, state.level_dbm)
             if distance is not None:
-                found[service.id] = -distance
+                found[service.id] = round(-distance, 2)
     return sorted((level, service) for service, level in found.items())
 
 

@@ -15,11 +15,17 @@ import numpy as np
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
+    from targets.compliance import Compliance
     from terrain.grid import Grid
 
 DIRECTIONS = ("talk_out", "talk_in", "both")
-ROW_LEVELS = ("network", "city", "county")
+ROW_LEVELS = ("policy", "member", "city", "county")
 JUDGES = ("share_median", "share_probable", "share_expected")
+
+ROW_KEYS = (
+    "level", "class", "member", "name", "name_zh", "city", "county", "measure", "total", "share_median",
+    "share_probable", "share_expected", "required", "met", "gap", "judge",
+)  # fmt: skip
 
 Text = Mapping[str, str]
 """The same words by language: {"en": ..., "zh": ...}; English stands in for a missing language."""
@@ -68,9 +74,7 @@ class MapState:
     best_server: (h, w) uint16, 0 none, i the site with `server` = i (default: its place in `sites`, from 1).
     sites: dicts with id, name, x, y, lon, lat, height [m], power [dBm], erp [dBm], antenna, azimuth [deg],
         tilt [deg], status, in_service, share_percent; all but id, x and y may be absent or None.
-    rows: the compliance table; dicts with level (network | city | county), class, name, name_zh, city, county,
-        measure (area | length), total [km2 or km], share_median, share_probable, share_expected (0..1),
-        required (0..1 or None), met (bool or None), gap, judge (one of JUDGES). Other levels are left out.
+    rows: the compliance table, see `compliance_rows`; rows of single areas and roads are left out.
     """
 
     id: str
@@ -128,9 +132,10 @@ class MapData:
     """Everything one page shows.
 
     class_service: service id by area or road class, e.g. {"urban": "handheld-hip", "highway": "vehicle"}.
-    provenance: words for the strip at the foot, by key: model, model_version, terrain, landcover, surface_rule,
-        resolution_m, radius_km, frequency_mhz, calibration, run_date, version; further keys are shown as given.
-        A value is a text, a number or a {"en", "zh"} mapping; `calibration` None says that there is none.
+    provenance: words for the strip at the foot, by key: model, model_version, terrain, landcover,
+        surface_rule, resolution_m, radius_km, frequency_mhz, calibration, run_date, version; further keys are
+        shown as given. A value is a text, a number or a {"en", "zh"} mapping; `calibration` None says that
+        there is none.
     """
 
     title: Text
@@ -157,7 +162,9 @@ class MapData:
             for service in state.services:
                 for name, planes in (("margin_db", service.margin_db), ("probability", service.probability)):
                     for direction, plane in planes.items():
-                        check_shape(f"state {state.id}: service {service.id}: {name} {direction}", plane, shape)
+                        check_shape(
+                            f"state {state.id}: service {service.id}: {name} {direction}", plane, shape
+                        )
             for row in state.rows:
                 if row["judge"] not in JUDGES:
                     raise ValueError(f"state {state.id}: judge {row['judge']!r} is none of {JUDGES}")
@@ -173,6 +180,22 @@ class MapData:
             for service in state.services:
                 seen.setdefault(service.id, service)
         return list(seen.values())
+
+
+def compliance_rows(compliance: Compliance) -> list[dict[str, Any]]:
+    """The rows of a compliance table as the map wants them.
+
+    Dicts with level ("policy": the class as a whole, "member": a kind of road in it, "city" or "county"),
+    class, member, name, name_zh, city, county, measure (area | length), total [km2 or km], share_median,
+    share_probable, share_expected (0..1 or None), required (0..1 or None), met (bool or None), gap and judge
+    (one of JUDGES).
+    """
+    return [
+        {"class": row.class_, "judge": f"share_{compliance.judge}"}
+        | {key: getattr(row, key) for key in ROW_KEYS if key not in ("class", "judge")}
+        for row in compliance.rows
+        if row.level in ROW_LEVELS
+    ]
 
 
 def check_shape(what: str, array: np.ndarray, shape: tuple[int, int]) -> None:

@@ -1,7 +1,7 @@
 """The plotly figure: plain x/y axes in projected metres, pictures below, lines and markers above.
 
-`layout.map` is not used on purpose: from a file on disk it draws neither points nor lines. Each trace says in
-`meta` what it is (role) and for which state of the network it holds; the page's script shows and hides by that.
+`layout.map` is not used on purpose: from a file on disk it draws neither points nor lines. Each trace says
+in `meta` what it is (role) and for which state of the network it holds; the page shows and hides by that.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def layout(data: MapData, display_m: float) -> dict[str, Any]:
 
 
 def picture(pixels: np.ndarray, grid: Grid, step_m: float) -> dict[str, Any]:
-    """A picture that covers the grid with pixels of step_m; the last row and column may stand over its edge."""
+    """A picture that covers the grid with pixels of step_m [m]; the last ones may stand over its edge."""
     columns = -(-grid.width * grid.resolution_m // step_m)
     rows = -(-grid.height * grid.resolution_m // step_m)
     return {
@@ -173,7 +173,9 @@ def road_traces(data: MapData, tolerance: float) -> list[go.Scatter]:
     needed = next((s.q for s in data.services() if s.id == service), None)
     traces = []
     for class_name in sorted({road.class_name for road in data.roads}):
-        x, y = joined([simplified(road.xy, tolerance) for road in data.roads if road.class_name == class_name])
+        x, y = joined(
+            [simplified(road.xy, tolerance) for road in data.roads if road.class_name == class_name]
+        )
         width = ROAD_WIDTHS.get(class_name, 2.2)
         traces.append(line_trace(x, y, PAPER, width + 2.6, {"role": "roads"}))
         traces.append(line_trace(x, y, "#8a949c", width, {"role": "roads"}))
@@ -240,7 +242,13 @@ def site_traces(state: MapState) -> list[go.Scatter]:
 
 
 def line_trace(
-    x: list, y: list, colour: str, width: float, meta: dict[str, Any], dash: str = "solid", opacity: float = 1.0
+    x: list,
+    y: list,
+    colour: str,
+    width: float,
+    meta: dict[str, Any],
+    dash: str = "solid",
+    opacity: float = 1.0,
 ) -> go.Scatter:
     return go.Scatter(
         x=x, y=y, mode="lines", hoverinfo="skip", opacity=opacity, meta=meta, connectgaps=False,

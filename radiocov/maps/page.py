@@ -1,4 +1,4 @@
-"""The self-contained page: shell, styles, scripts, plotly and all data in one file, written whole or not at all."""
+"""The self-contained page: shell, styles, scripts, plotly and data in one file, written whole."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ SCRIPTS = ("codec.js", "model.js", "mapview.js", "panel.js", "app.js")
 
 
 def build_page(
-    data: MapData, lang: str = "en", path: str | os.PathLike[str] = "map.html", max_bytes: int = MAX_PAGE_BYTES
+    data: MapData,
+    lang: str = "en",
+    path: str | os.PathLike[str] = "map.html",
+    max_bytes: int = MAX_PAGE_BYTES,
 ) -> Path:
     """Writes the map of `data` to `path` and returns the path.
 
-    lang: language the page opens in, "en" or "zh"; the reader can switch. max_bytes: rasters are thinned (every
-    2nd, 3rd... pixel, said on the page) until the page is about that size. The file appears only when whole.
+    lang: language the page opens in, "en" or "zh"; the reader can switch. max_bytes: rasters are thinned
+    (every 2nd, 3rd... pixel, said on the page) until the page is about that size. The file appears only when
+    whole.
     """
     target = Path(path)
     text = render_page(data, lang, max_bytes)
@@ -63,7 +67,8 @@ def render_page(data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES) -> st
         "FIGURE": escape_json(figure.to_json()),
         "DATA": to_script_json(content | {"lang": lang}),
         "PLANES": "\n".join(
-            f'<script type="text/plain" id="plane-{i}">{text}</script>' for i, text in enumerate(store.base64())
+            f'<script type="text/plain" id="plane-{i}">{text}</script>'
+            for i, text in enumerate(store.base64())
         ),
         "SCRIPTS": "\n".join(asset(name) for name in SCRIPTS),
     }

@@ -12,17 +12,13 @@ import numpy as np
 from radiocov import __version__
 from radiocov.maps.catalogue import LANGUAGES, catalogue
 from radiocov.maps.colours import all_scales
-from radiocov.maps.data import ROW_LEVELS, MapData, MapState
+from radiocov.maps.data import ROW_KEYS, ROW_LEVELS, MapData, MapState
 from radiocov.maps.figure import site_kind
 from radiocov.maps.planes import VALUES, PlaneStore, control_grid
 
 SITE_KEYS = (
     "id", "name", "x", "y", "lon", "lat", "height", "power", "erp", "antenna", "azimuth", "tilt", "status",
     "in_service", "share_percent",
-)  # fmt: skip
-ROW_KEYS = (
-    "level", "class", "name", "name_zh", "city", "county", "measure", "total", "share_median", "share_probable",
-    "share_expected", "required", "met", "gap", "judge",
 )  # fmt: skip
 ZOOM_MARGIN = 0.06
 
@@ -79,15 +75,16 @@ def state_payload(state: MapState, planes: dict[str, Any]) -> dict[str, Any]:
         "label": state.label,
         "date": state.date,
         "planes": planes,
-        "servers": {
-            str(state.server_index(i)): i for i in range(len(state.sites)) if state.server_index(i)
-        },
+        "servers": {str(state.server_index(i)): i for i in range(len(state.sites)) if state.server_index(i)},
         "sites": [
             {key: site.get(key) for key in SITE_KEYS} | {"kind": site_kind(state, i)}
             for i, site in enumerate(state.sites)
         ],
         "rows": [
-            {key: row.get(key) for key in ROW_KEYS} for row in state.rows if row["level"] in ROW_LEVELS
+            {key: row.get(key) for key in ROW_KEYS}
+            for row in state.rows
+            # a county without a name would stand for its whole city a second time
+            if row["level"] in ROW_LEVELS and (row["level"] != "county" or row.get("county"))
         ],
     }
 
@@ -98,7 +95,12 @@ def extents(data: MapData) -> dict[str, list[float]]:
 
     def grow(key: str, bounds: tuple[float, float, float, float]) -> None:
         old = boxes.get(key, [math.inf, math.inf, -math.inf, -math.inf])
-        boxes[key] = [min(old[0], bounds[0]), min(old[1], bounds[1]), max(old[2], bounds[2]), max(old[3], bounds[3])]
+        boxes[key] = [
+            min(old[0], bounds[0]),
+            min(old[1], bounds[1]),
+            max(old[2], bounds[2]),
+            max(old[3], bounds[3]),
+        ]
 
     for boundary in data.boundaries:
         grow(f"{boundary.city}|{boundary.county}", boundary.geometry.bounds)

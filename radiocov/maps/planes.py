@@ -1,6 +1,6 @@
 """Rasters as byte planes: what the page draws and what it reads out are the same bytes.
 
-Code 0 means outside the computation; code c from 1 means VALUES[kind][c - 1], plus the offset of the reference.
+Code 0 means outside the computation; code c from 1 means VALUES[kind][c - 1] plus the reference's offset.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def _cannot_win(over, best, low, high, n):
 def max_edge_parameter(y, top, n, y0, s, inv_sqrt, floor):
     """Largest ``(y_i - y0 - s i) / sqrt(i (n - i))`` over 0 < i < n: ``(value, i)``, i = 0 if not above floor.
 
-    Searched from the receiver backwards, where the maximum mostly is. A block is read only where its highest
+    Of equal points the first. Searched from the receiver backwards, where the maximum mostly is. A block is read only where its highest
     point, on the block's most favourable place, could beat what was found. ``inv_sqrt[i]`` is 1/sqrt(i); ``top``
     is from ``block_maxima``.
     """
@@ -146,10 +146,10 @@ def max_edge_parameter(y, top, n, y0, s, inv_sqrt, floor):
             if _cannot_win(over, best, max(low, 1), high, n):
                 b -= 1
                 continue
-        for i in range(max(low, 1), high + 1):
+        for i in range(high, max(low, 1) - 1, -1):
             q = (y[i] - y0 - s * i) * inv_sqrt[i] * inv_sqrt[n - i]
-            if q > best:
-                best = q
+            if q >= best - 1e-11 * abs(best):
+                best = max(best, q)
                 where = i
         b -= 1
     return best, where

@@ -428,7 +428,8 @@ def horizons(d, h, hts, hrs, ae, lam):
         for i in range(1, n - 1):
             clearance = h[i] - c * d[i] * d[i] - hts - direct * d[i]
             nu = clearance / math.sqrt(d[i] * (dtot - d[i]))
-            if nu > best:
+            # of two equal points the first, whatever rounding makes of them
+            if lt < 0 or nu > best + 1e-11 * abs(best):
                 best = nu
                 lt = lr = i
     dlt = d[lt] if lt > 0 else 0.5 * dtot

@@ -65,6 +65,7 @@ BLOCK_SIZE = 32 * W
 NO_TANGENT = np.inf  # S_RIM of a path in line of sight, whose edge parameter is in NU
 
 
+@kernel
 def workspace(n):
     """``(q, scratch)`` for radials of up to n samples."""
     return np.zeros(((n + W - 1) // W, BLOCK_SIZE)), np.zeros((20, n + 1))

@@ -113,6 +113,17 @@ async function chooseLanguage(lang) {
   await showReadout();
 }
 
+// On paper the map gets a size of its own: the drawing does not follow the page's print layout by itself.
+function fitPaper() {
+  plot.parentElement.classList.add('on-paper');
+  Plotly.relayout(plot, { width: plot.clientWidth, height: plot.clientHeight });
+}
+
+function leavePaper() {
+  plot.parentElement.classList.remove('on-paper');
+  Plotly.relayout(plot, { width: null, height: null, autosize: true });
+}
+
 async function start() {
   renderWords();
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => chooseLanguage(button.dataset.lang));
@@ -128,6 +139,8 @@ async function start() {
   document.getElementById('zoom-all').addEventListener('click', () => choosePlace(''));
   document.getElementById('save').addEventListener('click', () => Plotly.downloadImage(plot, { format: 'png', scale: 2, filename: 'radiocov-map' }));
   document.getElementById('print').addEventListener('click', () => window.print());
+  window.addEventListener('beforeprint', fitPaper);
+  window.addEventListener('afterprint', leavePaper);
   if (window.matchMedia('(max-width: 900px)').matches) document.getElementById('overlay-box').open = false;
   await startMap();
   await refreshLabels();

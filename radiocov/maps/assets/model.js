@@ -36,7 +36,7 @@ function judgeOf(row) { return row[row.judge]; }
 function percent(share, digits) {
   if (share === null || share === undefined) return '–';
   const unit = 10 ** (digits === undefined ? 1 : digits);
-  return (Math.floor(share * 100 * unit + 1e-6) / unit).toFixed(digits === undefined ? 1 : digits) + ' %';
+  return (Math.floor(share * 100 * unit + 1e-5) / unit).toFixed(digits === undefined ? 1 : digits) + ' %';
 }
 
 function number(value, digits) {

@@ -13,8 +13,8 @@ function el(name, attributes, children) {
 
 const SHARES = ['share_median', 'share_probable', 'share_expected'];
 
-function verdictBadge(met, detail) {
-  if (met === null || met === undefined) return el('span', { class: 'badge open' }, '– ' + t('no_target'));
+function verdictBadge(met, required, detail) {
+  if (met === null || met === undefined) return el('span', { class: 'badge open' }, '– ' + t(required ? 'no_data' : 'no_target'));
   const words = met ? '✓ ' + t('met') : '✗ ' + t('not_met');
   return el('span', { class: 'badge ' + (met ? 'met' : 'missed') }, detail ? [words, el('span', { class: 'detail' }, ' · ' + detail)] : words);
 }
@@ -55,16 +55,17 @@ function renderHead() {
 
 function renderCards() {
   const sentences = DATA.states.map((state) => {
-    const judged = state.rows.filter((row) => row.level === 'network' && row.met !== null);
+    const judged = state.rows.filter((row) => row.level === 'policy' && row.required !== null);
     const met = judged.filter((row) => row.met).length;
     return t(met === judged.length ? 'verdict_all' : 'verdict_some', { state: said(state.label), met, total: judged.length });
   });
-  document.getElementById('verdict').textContent = sentences.join(t('sentence_gap'));
+  const judges = [...new Set(DATA.states.flatMap((state) => state.rows.map((row) => row.judge)))];
+  document.getElementById('verdict').replaceChildren(sentences.join(t('sentence_gap')), ' ', el('span', { class: 'small' }, judges.map((judge) => t('judged_' + judge)).join(' ')));
   document.getElementById('cards').replaceChildren(...classesOf().map(targetCard).filter(Boolean));
 }
 
 function targetCard(id) {
-  const rows = DATA.states.map((state) => [state, state.rows.find((row) => row.level === 'network' && row.class === id)]);
+  const rows = DATA.states.map((state) => [state, state.rows.find((row) => row.level === 'policy' && row.class === id)]);
   const known = rows.filter(([, row]) => row);
   if (!known.length) return null;
   const service = serviceOf(DATA.classService[id]);
@@ -86,7 +87,7 @@ function targetBar(state, row) {
   return el('div', { class: 'period' + (row.met === false ? ' missed' : row.met ? ' met' : '') }, [
     el('span', { class: 'when' }, said(state.label)),
     el('strong', {}, percent(share)),
-    verdictBadge(row.met, shortOf(row)),
+    verdictBadge(row.met, row.required, shortOf(row)),
     el('div', { class: 'bar', role: 'img', 'aria-label': t('bar_label', { share: percent(share), required: percent(required) }) }, [
       el('i', { class: 'fill', style: `width:${at(share)}` }),
       required === null ? null : el('i', { class: 'need', style: `left:${at(required)}` }),
@@ -99,7 +100,7 @@ function targetBar(state, row) {
 // --- table ----------------------------------------------------------------------------------------------------
 
 function placeKey(row) {
-  if (row.level === 'network') return '';
+  if (row.level === 'policy' || row.level === 'member') return '';
   return row.level === 'city' ? `${row.city}|` : `${row.city}|${row.county}`;
 }
 
@@ -111,7 +112,7 @@ function placesOf(state) { // network first, then each city followed by its coun
     places.get(key).rows.push(row);
   }
   const cities = [...new Set([...places.values()].map((p) => p.city))];
-  const rank = { network: 0, city: 1, county: 2 };
+  const rank = { policy: 0, member: 0, city: 1, county: 2 };
   return [...places.values()].sort((a, b) =>
     (rank[a.level] ? 1 : 0) - (rank[b.level] ? 1 : 0) || cities.indexOf(a.city) - cities.indexOf(b.city) || rank[a.level] - rank[b.level]);
 }
@@ -128,15 +129,15 @@ function renderTable() {
   const bodies = placesOf(state).map((place) => {
     const rows = place.rows.filter((row) => (!choice.filter || row.class === choice.filter) && (!choice.onlyMissed || row.met === false));
     if (!rows.length) return null;
-    const words = place.level === 'network' ? t('whole_network') : said(place.name);
+    const words = place.level === 'policy' ? t('whole_network') : said(place.name);
     return el('tbody', { class: place.level + (choice.place === place.key ? ' chosen' : ''), 'data-key': place.key || 'all', onclick: () => choosePlace(place.key) },
       [
         el('tr', { class: 'head' }, el('th', { scope: 'rowgroup', colspan: 6 }, el('button', { type: 'button', title: t('zoom_to', { place: words }) }, words))),
         ...rows.map((row) => el('tr', {}, [
-        el('td', {}, [className(row.class), ' ', el('span', { class: 'small total' }, totalWords(row))]),
+        el('td', { class: row.level }, [className(row.member || row.class), ' ', el('span', { class: 'small total' }, totalWords(row))]),
         ...SHARES.map((key) => el('td', { class: 'n' + (key === row.judge ? ' judge' : '') }, percent(row[key]).replace(' %', ''))),
         el('td', { class: 'n' }, percent(row.required, 0).replace(' %', '')),
-        el('td', { title: shortOf(row) }, verdictBadge(row.met)),
+        el('td', { title: shortOf(row) }, verdictBadge(row.met, row.required)),
         ])),
       ]);
   }).filter(Boolean);

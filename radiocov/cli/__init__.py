@@ -1,0 +1,111 @@
+"""The command line: parse, call one function, print. Every command is a module of its own, loaded when used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from radiocov import __version__
+
+#: command -> (module, attribute, one line for the list of commands)
+COMMANDS = {
+    "demo": ("radiocov.cli.demo", "demo", "A complete run on an embedded, synthetic example, offline."),
+    "init": ("radiocov.cli.project", "init", "Write a commented project folder to start from."),
+    "check": ("radiocov.cli.project", "check", "Validate a project; say what would be computed, how large, how long."),
+    "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
+    "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
+    "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
+    "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),
+    "path": ("radiocov.cli.path", "path", "Profile and loss between a site and a point, term by term."),
+}
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0    done
+  1    a target is not met and --check was given
+  2    bad input or usage
+  3    something outside failed (disk, device, network)
+  130  interrupted; what was finished is kept and taken up by the next run
+"""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one only to run it, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        return getattr(importlib.import_module(module), attribute)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"there is no command '{args[0]}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="radiocov")
+def cli() -> None:
+    """Coverage of a 350 MHz public-safety trunked radio network: predict, judge against targets, show.
+
+    \b
+    radiocov demo                  see what it does, on a made-up prefecture
+    radiocov init my-network       start a project of your own
+    """
+
+
+def main() -> None:
+    """Entry point: errors become one line each and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    try:
+        return cli.main(arguments, prog_name="radiocov", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was finished is kept", err=True)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output went away; say nothing more
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        for line in str(error).splitlines() or [type(error).__name__]:
+            click.echo(f"error: {line}", err=True)
+        return code
+
+
+def _exit_code(error: Exception) -> int | None:
+    """2 for what the user can mend in an input, 3 for what failed outside; None for a fault of ours."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"ProjectError", "TargetsError", "TerrainError", "InputError"}:
+        return 2
+    if isinstance(error, OSError):
+        return 3
+    if "RasterioIOError" in names or "RasterioError" in names:
+        return 3
+    return None

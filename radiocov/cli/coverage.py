@@ -1,0 +1,77 @@
+"""radiocov coverage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from radiocov.cli.common import json_option, print_json, print_table, progress, project_argument, quiet_option, read_all
+
+
+@click.command()
+@project_argument
+@click.option("--jobs", type=click.IntRange(1), help="Threads; the results do not depend on it. Default: all cores.")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Only the network as it stood on this day.")
+@click.option("--model", help="Another propagation model: p1812, extended-hata or free-space.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=str), help="Folder for the results.")
+@quiet_option
+@json_option
+def coverage(project: str, jobs: int | None, on: Any, model: str | None, output: str | None, quiet: bool,
+             as_json: bool) -> None:  # fmt: skip
+    """Compute level, best server, margin and service probability for every state of the network.
+
+    What an earlier run finished is taken up; Ctrl-C leaves nothing half-written.
+
+    \b
+    Examples:
+      radiocov coverage my-network
+      radiocov coverage my-network --on 2016-06-30 -o half-way
+    """
+    from pathlib import Path
+
+    inputs = read_all(project)
+    if model:
+        inputs.project = with_model(inputs.project, model)
+    result = compute(inputs, Path(output) if output else None, on.date() if on else None, jobs, quiet)
+    if as_json:
+        print_json(result.manifest)
+        return
+    rows = [
+        [s["state"], s["date"], str(len(s["servers"])), ", ".join(sorted(f.split("/", 1)[1] for f in s["files"]))]
+        for s in result.manifest["states"]
+    ]
+    print_table(f"Coverage in {result.folder}", ["state", "date", "sites", "rasters"], rows, {2})
+    click.echo(
+        f"{result.losses_computed} loss rasters computed, {result.losses_reused} taken from earlier runs; "
+        f"{result.states_reused} of {len(result.manifest['states'])} states were up to date"
+    )
+
+
+def with_model(project: Any, name: str) -> Any:
+    """The project with another model, checked against the models there are and their frequencies."""
+    from radiocov.problems import Problem, ProjectError, did_you_mean
+    from radiocov.settings import MODEL_RANGE_MHZ
+
+    if name not in MODEL_RANGE_MHZ:
+        raise ProjectError(
+            Problem("--model", "", f'"{name}" is not a coverage model', did_you_mean(name, list(MODEL_RANGE_MHZ)))
+        )
+    return project.model_copy(update={"model": project.model.model_copy(update={"name": name})})
+
+
+def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool) -> Any:
+    """Run with progress; Ctrl-C stops the threads and leaves what is finished."""
+    with progress(quiet) as show:
+        show("preparing the engine", 0, 1)
+        from radiocov.coverage.run import Cancelled, CoverageRun
+
+        show("preparing the engine", 1, 1)
+        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show)
+        try:
+            result = run.run()
+        except Cancelled:
+            raise KeyboardInterrupt from None
+    if result.damaged:
+        click.echo(f"{result.damaged} stored loss rasters were damaged and have been computed again", err=True)
+    return result

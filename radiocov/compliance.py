@@ -1,0 +1,51 @@
+"""Compliance of computed states with the project's policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from radiocov.coverage.results import StateResults, open_state
+from radiocov.inputs import Inputs
+from radiocov.problems import Problem, ProjectError
+from targets.compliance import Compliance, evaluate
+
+
+def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateResults]:
+    """A policy period judged by the rasters of its state. ProjectError where either is not there."""
+    if not any(p.id == period for p in inputs.policy.periods):
+        known = ", ".join(p.id for p in inputs.policy.periods)
+        raise ProjectError(Problem("--period", "", f'"{period}" is no period of the policy', f"choose {known}"))
+    if inputs.areas is None and inputs.roads is None:
+        raise ProjectError(
+            Problem(inputs.project.path.name, "areas", "no areas and no roads to judge", "name a file for each")
+        )
+    results = open_state(folder, period)
+    return evaluate(inputs.policy, period, inputs.areas, inputs.roads, results), results
+
+
+def origin(results: StateResults) -> dict[str, Any]:
+    """Where figures come from, for everything that shows them."""
+    made = results.manifest["provenance"]
+    ground = made["ground"]
+    return {
+        "model": made["model_version"],
+        "resolution_m": made["resolution_m"],
+        "terrain": ground["source"] or ", ".join(s["file"] for s in ground["elevation"]["sources"]),
+        "synthetic": made["synthetic"],
+        "radius_km": made["model_settings"]["radius_km"],
+        "calibration": made["calibration"],
+        "network_on": results.manifest["date"],
+        "computed": results.manifest["computed"],
+        "radiocov": made["radiocov"],
+    }
+
+
+def origin_line(results: StateResults) -> str:
+    """The same in one line of English."""
+    o = origin(results)
+    kind = "SYNTHETIC terrain" if o["synthetic"] else "terrain"
+    return (
+        f"{o['model']} within {o['radius_km']:g} km, not calibrated; {kind}: {o['terrain']}, {o['resolution_m']:g} m "
+        f"pixels; network on {o['network_on']}; computed {o['computed'][:10]}; radiocov {o['radiocov']}"
+    )

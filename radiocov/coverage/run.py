@@ -1,0 +1,435 @@
+"""A coverage run: from a project's files to rasters and manifests, taking up what is already there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radiocov import __version__, link
+from radiocov.antennas import omni_beamwidth_deg, omni_pattern, read_pattern
+from radiocov.coverage import polar
+from radiocov.coverage.network import Server, best_servers
+from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
+from radiocov.coverage.sector import LossSettings, Transmitter, loss_raster
+from radiocov.coverage.store import MODEL_VERSIONS, LossStore, ground_key, loss_key
+from radiocov.files import content_key, file_digest, read_json, write_json
+from radiocov.inputs import Inputs, elevation_sources, project_grid
+from radiocov.network import Site, in_state
+from radiocov.problems import Problem, ProjectError
+from radiocov.project import Project, State
+from radiocov.propagation import p1812
+from terrain.errors import TerrainError
+from terrain.ground import Ground
+
+STORE = Path(".radiocov") / "loss"
+OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
+BANDS = (("talk_out", "talk-out"), ("talk_in", "talk-in"), ("both", "both directions"))
+
+Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    pass
+
+
+class Cancelled(Exception):
+    """The run was asked to stop; what was finished is kept."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: the folder of results, the manifest's content, and what was taken from an earlier run."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    losses_computed: int
+    losses_reused: int
+    damaged: int
+    states_reused: int
+
+
+def read_ground(inputs: Inputs) -> Ground:
+    """The ground of a project on its grid. ProjectError where it cannot be read."""
+    from terrain.load import load_ground
+
+    project = inputs.project
+    grid = project_grid(inputs)
+    try:
+        return load_ground(
+            grid, elevation_sources(project), voids=project.terrain.voids, landcover=project.landcover_file,
+            legend=project.legend, synthetic=project.terrain.synthetic, source=project.terrain.source,
+        )  # fmt: skip
+    except TerrainError as error:
+        raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error
+
+
+def loss_settings(project: Project, frequency_mhz: float, receiver_height_m: float) -> LossSettings:
+    model = project.model
+    return LossSettings(
+        model.name, frequency_mhz, model.radius_km, receiver_height_m, model.time_percent, model.polarization,
+        model.delta_n, model.n0,
+    )  # fmt: skip
+
+
+def terminal_height_m(project: Project) -> float:
+    """One loss field serves all terminals: its height is the services' terminals' lowest."""
+    return min(project.terminal(service.terminal).height_m for service in project.services)
+
+
+def sigma_db(project: Project, ground: Ground, classes: np.ndarray, clutter_m: np.ndarray) -> np.ndarray:
+    """Standard deviation of the level about its predicted median, dB: model error and location variability.
+
+    The model's error is the one stated for the clutter class where there is land cover, else the project's.
+    """
+    if project.landcover_file is None:
+        error = np.full(len(ground.classes), project.model.model_error_db)
+    else:
+        error = np.array(
+            [project.model.model_error_db if c.kind == "nodata" else c.model_error_db for c in ground.classes]
+        )
+    location = _location_variability(
+        project.model.frequency_mhz / 1000.0, ground.grid.resolution_m, terminal_height_m(project), clutter_m
+    )
+    return np.hypot(error[classes], location).astype(np.float32)
+
+
+def _location_variability(f_ghz: float, pixel_m: float, height_m: float, clutter_m: np.ndarray) -> np.ndarray:
+    full = p1812.location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
+    return full * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
+
+
+def states_of(inputs: Inputs, on: dt.date | None) -> list[State]:
+    """The network states to compute: the policy's periods, or the one date asked for."""
+    if on is not None:
+        return [State(f"on-{on.isoformat()}", on)]
+    return inputs.project.states(inputs.policy)
+
+
+class CoverageRun:
+    """Computes every state of a project. One instance runs once; ``cancel`` may be called from another thread."""
+
+    def __init__(
+        self, inputs: Inputs, *, folder: Path | None = None, on: dt.date | None = None, jobs: int | None = None,
+        progress: Progress = no_progress,
+    ) -> None:  # fmt: skip
+        self.inputs, self.project = inputs, inputs.project
+        self.folder = folder or self.project.output_folder
+        self.states = states_of(inputs, on)
+        self.jobs = jobs or os.cpu_count() or 1
+        self.progress = progress
+        self.store = LossStore(self.project.folder / STORE)
+        self._stop = threading.Event()
+        self._reused = self._computed = self._damaged = 0
+        self._patterns: dict[str, Any] = {}
+
+    def cancel(self) -> None:
+        self._stop.set()
+
+    def run(self) -> Result:
+        """Raises ProjectError for bad input (nothing is written), Cancelled, OSError."""
+        active = {state: in_state(self.inputs.sites, state.date) for state in self.states}
+        self.progress("reading the ground", 0, 1)
+        self.ground = read_ground(self.inputs)
+        self.grid = self.ground.grid
+        self.progress("reading the ground", 1, 1)
+        self.ground_key = ground_key(self.ground)
+        sites = {site.id: site for sites in active.values() for site in sites}
+        inside = {key: site for key, site in sites.items() if self._inside(site)}
+        self.rx_height_m = terminal_height_m(self.project)
+        losses = self._losses(list(inside.values()))
+        servers = {key: self._server(site, losses) for key, site in inside.items()}
+        reused = 0
+        manifests = []
+        for state, present in active.items():
+            manifest, fresh = self._state(state, [servers[s.id] for s in present if s.id in servers])
+            manifests.append(manifest)
+            reused += not fresh
+        manifest = self._manifest(manifests)
+        return Result(self.folder, manifest, self._computed, self._reused, self._damaged, reused)
+
+    def _inside(self, site: Site) -> bool:
+        return bool(self.grid.contains(*self.grid.from_lonlat(site.lon, site.lat)))
+
+    # --- loss rasters -------------------------------------------------------------------------------
+
+    def _place(self, site: Site) -> tuple[Transmitter, LossSettings]:
+        x, y = self.grid.from_lonlat(site.lon, site.lat)
+        settings = loss_settings(
+            self.project, site.frequency_mhz or self.project.model.frequency_mhz, self.rx_height_m
+        )
+        return Transmitter(float(x), float(y), site.antenna_height_m), settings
+
+    def _key(self, site: Site) -> str:
+        return loss_key(self.ground_key, *self._place(site))
+
+    def _losses(self, sites: list[Site]) -> dict[str, Any]:
+        """Loss rasters by key, from the store or computed, several at a time."""
+        wanted = {self._key(site): site for site in sites}
+        done: dict[str, Any] = {}
+        what = "computing losses"
+        missing = []
+        for key, site in wanted.items():
+            self._check()
+            there = self.store.has(key)
+            kept = self.store.get(key) if there else None
+            if kept is None:
+                self._damaged += there
+                missing.append((key, site))
+            else:
+                done[key] = kept
+        self._reused = len(done)
+        self.progress(what, len(done), len(wanted))
+        with self._pool() as pool:
+            pending = {pool.submit(self._loss, key, site): key for key, site in missing}
+            for future in self._finished(pending):
+                done[pending[future]] = future.result()
+                self._computed += 1
+                self.progress(what, len(done), len(wanted))
+        return done
+
+    def _loss(self, key: str, site: Site) -> Any:
+        self._check()
+        transmitter, settings = self._place(site)
+        window, loss = loss_raster(self.ground, transmitter, settings, run=self._checked_map)
+        about = {
+            "site": site.id, "transmitter": [transmitter.x, transmitter.y, transmitter.height_m],
+            "model": MODEL_VERSIONS[settings.model], "settings": settings.to_dict(), "radiocov": __version__,
+        }  # fmt: skip
+        return window, self.store.put(key, self.grid, window, loss, about)
+
+    def _checked_map(self, work: Callable[..., None], tasks: Any) -> Iterator[None]:
+        for task in tasks:
+            self._check()
+            yield work(task)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads that stop soon after the block is left by an interruption."""
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            yield pool
+        except BaseException:
+            self._stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+        pool.shutdown()
+
+    def _finished(self, pending: dict[Future, Any]) -> Iterator[Future]:
+        left = set(pending)
+        while left:
+            # a wait without a limit would hold back Ctrl-C on some systems
+            finished, left = wait(left, timeout=0.5, return_when=FIRST_COMPLETED)
+            self._check()
+            yield from finished
+
+    # --- states ---------------------------------------------------------------------------------------
+
+    def _server(self, site: Site, losses: dict[str, Any]) -> Server:
+        if site.antenna not in self._patterns and site.antenna:
+            self._patterns[site.antenna] = read_pattern(self.project.antennas_folder / site.antenna)
+        if site.antenna:
+            pattern = self._patterns[site.antenna]
+        else:
+            directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
+            pattern = omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
+        x, y = (float(v) for v in self.grid.from_lonlat(site.lon, site.lat))
+        window, loss = losses[self._key(site)]
+        horizontal, vertical = pattern.arrays
+        return Server(
+            site, x, y, self._ground_at(x, y) + site.antenna_height_m, site.azimuth_deg + self._north_deg(site),
+            horizontal, vertical, not (horizontal.any() or vertical.any()), window, loss,
+        )  # fmt: skip
+
+    def _ground_at(self, x: float, y: float) -> float:
+        """Elevation under a site, read as the radials read it."""
+        h, r, z = np.empty(1), np.empty(1), np.empty(1, np.uint8)
+        ground = self.ground
+        row, col = self.grid.rowcol(x, y)
+        polar.read_radial(
+            ground.elevation_m, ground.clutter_height_m, ground.zone, row, col, 0.0, 0.0, 1, h, r, z
+        )
+        return float(h[0])
+
+    def _north_deg(self, site: Site) -> float:
+        """Direction of true north on the grid, degrees clockwise from its columns."""
+        x0, y0 = self.grid.from_lonlat(site.lon, site.lat)
+        x1, y1 = self.grid.from_lonlat(site.lon, site.lat + 1e-4)
+        return math.degrees(math.atan2(x1 - x0, y1 - y0))
+
+    def _state_key(self, state: State, servers: list[Server]) -> str:
+        """Everything that the state's rasters depend on."""
+        project = self.project
+        return content_key(
+            {
+                "radiocov": __version__,
+                "date": state.date.isoformat(),
+                "sites": [
+                    [self._key(s.site), _jsonable(s.site), _array_key(s.horizontal_db, s.vertical_db)]
+                    for s in servers
+                ],
+                "ground": self.ground_key,
+                "errors": [[c.name, c.model_error_db] for c in self.ground.classes],
+                "provenance": self.ground.provenance,
+                "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
+                "landcover": project.landcover_file is not None,
+            }
+        )
+
+    def _state(self, state: State, servers: list[Server]) -> tuple[dict[str, Any], bool]:
+        """Rasters of one state: ``(its manifest, whether they were computed now)``."""
+        folder = self.folder / state.id
+        key = self._state_key(state, servers)
+        known = read_json(folder / MANIFEST)
+        if known is not None and known.get("key") == key and _intact(folder, known):
+            return known, False
+        files = self._write_rasters(state, servers, folder)
+        manifest = {
+            "state": state.id,
+            "date": state.date.isoformat(),
+            "key": key,
+            "computed": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "grid": self.grid.to_dict(),
+            "servers": [s.site.id for s in servers],
+            "losses": {s.site.id: self._key(s.site) for s in servers},
+            "services": [service.model_dump(mode="json") for service in self.project.services],
+            "provenance": self._provenance(),
+            "files": {name: {**about, "sha256": file_digest(folder / name)} for name, about in files.items()},
+        }
+        write_json(folder / MANIFEST, manifest)
+        return manifest, True
+
+    def _provenance(self) -> dict[str, Any]:
+        model = self.project.model
+        return {
+            "model": model.name,
+            "model_version": MODEL_VERSIONS[model.name],
+            "model_settings": model.model_dump(mode="json"),
+            "calibration": None,
+            "resolution_m": self.grid.resolution_m,
+            "ground": self.ground.provenance,
+            "synthetic": self.ground.synthetic,
+            "radiocov": __version__,
+        }
+
+    def _layers(self, state: State, servers: list[Server]) -> list[tuple[str, str, float, list, dict]]:
+        provenance = self._provenance()
+        tags = {
+            "RADIOCOV_STATE": state.id,
+            "RADIOCOV_DATE": state.date.isoformat(),
+            "RADIOCOV_PROVENANCE": provenance,
+            "RADIOCOV_SYNTHETIC": "yes" if provenance["synthetic"] else "no",
+        }
+        layers = [
+            ("level_dbm.tif", "float32", NODATA, [("best-server median level, isotropic antenna", "dBm")], tags),
+            ("best_server.tif", "uint16", 0, [("best server", "number")],
+             {**tags, "RADIOCOV_SERVERS": {i: s.site.id for i, s in enumerate(servers, 1)}}),
+        ]  # fmt: skip
+        for service in self.project.services:
+            about = {**tags, "RADIOCOV_SERVICE": service.model_dump(mode="json")}
+            for name, unit in (("margin", "dB"), ("probability", "1")):
+                bands = [(band, unit) for band, _ in BANDS]
+                layers.append((f"{name}_{service.id}.tif", "float32", NODATA, bands, about))
+        return layers
+
+    def _write_rasters(self, state: State, servers: list[Server], folder: Path) -> dict[str, dict[str, Any]]:
+        layers = self._layers(state, servers)
+        # from now on the folder does not hold what an older manifest says
+        (folder / MANIFEST).unlink(missing_ok=True)
+        windows = tiles(self.grid)
+        what = f"combining the network of {state.id}"
+        with Rasters(folder, self.grid, layers) as rasters, self._pool() as pool:
+            pending = {pool.submit(self._tile, servers, window): window for window in windows}
+            done = 0
+            for future in self._finished(pending):
+                window = pending[future]
+                for (name, band), values in future.result().items():
+                    rasters.write(name, band, window, values)
+                done += 1
+                self.progress(what, done, len(windows))
+        return {
+            name: {"bands": [{"description": d, "unit": u} for d, u in bands], "nodata": nodata, "dtype": dtype}
+            for name, dtype, nodata, bands, _ in layers
+        }
+
+    def _tile(self, servers: list[Server], window: Any) -> dict[tuple[str, int], np.ndarray]:
+        self._check()
+        ground, project = self.ground, self.project
+        best = best_servers(self.grid, servers, ground.elevation_m, window, self.rx_height_m)
+        here = window.slices
+        sigma = sigma_db(project, ground, ground.clutter_class[here], ground.clutter_height_m[here])
+        out: dict[tuple[str, int], np.ndarray] = {
+            ("level_dbm.tif", 1): _rounded(best.level_dbm, 100),
+            ("best_server.tif", 1): best.server,
+        }
+        base = project.base
+        for service in project.services:
+            terminal = project.terminal(service.terminal)
+            talk_out = link.talk_out_margin_db(best.level_dbm, terminal)
+            talk_in = best.talk_in_db + np.float32(
+                terminal.power_dbm - terminal.carry_loss_db + terminal.antenna_gain_dbi
+                - (base.threshold_dbm - base.diversity_gain_db)
+            )  # fmt: skip
+            for band, margin in enumerate((talk_out, talk_in, np.minimum(talk_out, talk_in)), start=1):
+                margin = _rounded(margin, 100)
+                out[f"margin_{service.id}.tif", band] = margin
+                out[f"probability_{service.id}.tif", band] = _rounded(
+                    link.service_probability(margin, sigma), 10000
+                )
+        return out
+
+    def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
+        """The run's manifest; states of earlier runs in the same folder stay listed while they are there."""
+        path = self.folder / MANIFEST
+        listed = {s["state"]: s for s in (read_json(path) or {}).get("states", [])}
+        listed |= {s["state"]: _summary(s) for s in states}
+        manifest = {
+            "project": self.project.project.name,
+            "states": [
+                listed[name] for name in sorted(listed) if (self.folder / name / MANIFEST).is_file()
+            ],
+        }
+        if read_json(path) != manifest:
+            write_json(path, manifest)
+        return manifest
+
+
+def _summary(state: dict[str, Any]) -> dict[str, Any]:
+    keys = ("state", "date", "key", "computed", "servers", "provenance")
+    files = {f"{state['state']}/{name}": about for name, about in state["files"].items()}
+    return {**{key: state[key] for key in keys}, "files": files}
+
+
+def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether every file of a state is as it was written."""
+    try:
+        return all(file_digest(folder / name) == about["sha256"] for name, about in manifest["files"].items())
+    except OSError:
+        return False
+
+
+def _rounded(values: np.ndarray, steps: int) -> np.ndarray:
+    """To 1/steps, which compresses far better and is finer than anybody can measure."""
+    scale = np.float32(steps)
+    return np.round(values * scale) / scale
+
+
+def _jsonable(site: Site) -> dict[str, Any]:
+    return {name: str(getattr(site, name)) for name in site.__dataclass_fields__}
+
+
+def _array_key(*arrays: np.ndarray) -> str:
+    return content_key([array.tolist() for array in arrays])

@@ -1,0 +1,193 @@
+"""Basic transmission loss from one transmitter to every pixel within reach: one loss raster."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from radiocov.coverage import polar
+from radiocov.propagation import freespace, hata
+
+KM_PER_DEGREE = math.pi * 6371.0 / 180.0
+CHUNK = 256  # radials a task
+
+
+class GroundLike(Protocol):
+    grid: Any
+    elevation_m: np.ndarray
+    clutter_class: np.ndarray
+    clutter_height_m: np.ndarray
+    zone: np.ndarray
+    classes: list[Any]
+
+
+@dataclass(frozen=True)
+class Transmitter:
+    """A place that radiates: metres of the grid's plane, height above ground. Powers and patterns come later."""
+
+    x: float
+    y: float
+    height_m: float
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """What a loss raster depends on beside place and ground."""
+
+    model: str
+    frequency_mhz: float
+    radius_km: float
+    receiver_height_m: float
+    time_percent: float = 50.0
+    polarization: str = "vertical"
+    delta_n: float = 45.0
+    n0: float = 325.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Part of the grid: rows top..top+height, columns left..left+width."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def window_of(grid: Any, transmitter: Transmitter, radius_km: float) -> Window | None:
+    """The pixels of the grid that can lie within reach; None where the circle misses the grid."""
+    row0, col0 = grid.rowcol(transmitter.x, transmitter.y)
+    reach = radius_km * 1000.0 / grid.resolution_m + 1.0
+    top, bottom = max(0, math.floor(row0 - reach)), min(grid.height, math.ceil(row0 + reach) + 1)
+    left, right = max(0, math.floor(col0 - reach)), min(grid.width, math.ceil(col0 + reach) + 1)
+    if top >= bottom or left >= right:
+        return None
+    return Window(top, left, bottom - top, right - left)
+
+
+Map = Callable[[Callable[..., None], Iterable[Any]], Iterable[Any]]
+
+
+def loss_raster(
+    ground: GroundLike, transmitter: Transmitter, settings: LossSettings, run: Map = map
+) -> tuple[Window, np.ndarray]:
+    """Basic transmission loss around a transmitter: ``(window, (height, width) float32 dB, NaN beyond reach)``.
+
+    ``run`` maps a function over independent tasks; give ``ThreadPoolExecutor.map`` to use several threads. The
+    result does not depend on it. Raises ValueError for a model that is not here, and for a transmitter outside
+    the grid, where the profile would have no ground.
+    """
+    grid = ground.grid
+    row0, col0 = grid.rowcol(transmitter.x, transmitter.y)
+    if not (-0.5 <= row0 <= grid.height - 0.5 and -0.5 <= col0 <= grid.width - 0.5):
+        raise ValueError("the transmitter lies outside the grid")
+    window = window_of(grid, transmitter, settings.radius_km)
+    assert window is not None
+    if settings.model == "p1812":
+        return window, _p1812(ground, transmitter, settings, window, run)
+    if settings.model in ("free-space", "extended-hata"):
+        return window, _by_distance(ground, transmitter, settings, window, run)
+    raise ValueError(f"there is no model {settings.model!r}; choose p1812, extended-hata or free-space")
+
+
+def fan_of(grid: Any, radius_km: float) -> polar.Fan:
+    """The radials that cover a radius on a grid."""
+    return polar.Fan.of_radius(max(1, math.ceil(radius_km * 1000.0 / grid.resolution_m - 1e-9)))
+
+
+def _p1812(
+    ground: GroundLike, transmitter: Transmitter, settings: LossSettings, window: Window, run: Map
+) -> np.ndarray:
+    grid = ground.grid
+    fan = fan_of(grid, settings.radius_km)
+    row0, col0 = grid.rowcol(transmitter.x, transmitter.y)
+    _, phi0 = grid.to_lonlat(transmitter.x, transmitter.y)
+    index = np.empty((window.height, window.width), np.int32)
+    used = np.zeros((fan.radials, fan.rings + 1), np.uint8)
+    losses = np.empty((fan.radials, fan.rings + 1), np.float32)
+    out = np.empty((window.height, window.width), np.float32)
+
+    def mark(rows: slice) -> None:
+        polar.index_pixels(
+            window.top + rows.start, window.left, row0, col0, fan.rings, fan.radials, fan.level, index[rows], used
+        )
+
+    def sweep(first: int) -> None:
+        polar.sweep_radials(
+            first, min(first + CHUNK, fan.radials), fan.radials, used, ground.elevation_m, ground.clutter_height_m,
+            ground.zone, row0, col0, grid.resolution_m / 1000.0, transmitter.height_m, settings.receiver_height_m,
+            settings.frequency_mhz / 1000.0, settings.time_percent, float(phi0), 0.5 / KM_PER_DEGREE,
+            settings.delta_n, settings.n0, 1 if settings.polarization == "vertical" else 0, losses,
+        )  # fmt: skip
+
+    def fill(rows: slice) -> None:
+        polar.gather(index[rows], losses, out[rows])
+
+    bands = _bands(window.height)
+    for work, tasks in ((mark, bands), (sweep, range(0, fan.radials, CHUNK)), (fill, bands)):
+        for _ in run(work, tasks):
+            pass
+    return out
+
+
+def _by_distance(
+    ground: GroundLike, transmitter: Transmitter, settings: LossSettings, window: Window, run: Map
+) -> np.ndarray:
+    """Models that know distance, heights and the receiver's surroundings, but not the path."""
+    grid = ground.grid
+    out = np.empty((window.height, window.width), np.float32)
+    row0, col0 = grid.rowcol(transmitter.x, transmitter.y)
+    ground_at_tx = np.empty(1), np.empty(1), np.empty(1, np.uint8)
+    polar.read_radial(
+        ground.elevation_m, ground.clutter_height_m, ground.zone, row0, col0, 0.0, 0.0, 1, *ground_at_tx
+    )
+    height_t = float(ground_at_tx[0][0]) + transmitter.height_m
+    codes = np.array([_hata_environment(c) for c in ground.classes], np.int64)
+
+    def fill(rows: slice) -> None:
+        row = np.arange(window.top + rows.start, window.top + rows.stop)[:, None]
+        col = np.arange(window.left, window.left + window.width)[None, :]
+        distance_km = np.hypot(row - row0, col - col0) * (grid.resolution_m / 1000.0)
+        here = (
+            slice(window.top + rows.start, window.top + rows.stop),
+            slice(window.left, window.left + window.width),
+        )
+        height_r = ground.elevation_m[here] + settings.receiver_height_m
+        beyond = distance_km > settings.radius_km
+        if settings.model == "free-space":
+            loss = freespace.free_space_loss(
+                settings.frequency_mhz, np.maximum(distance_km, 1e-3), height_t - height_r
+            )
+        else:
+            loss = hata.extended_hata(
+                settings.frequency_mhz, np.maximum(distance_km, 1e-3), transmitter.height_m,
+                settings.receiver_height_m, codes[ground.clutter_class[here]],
+            )  # fmt: skip
+        out[rows] = np.where(beyond, np.nan, loss)
+
+    for _ in run(fill, _bands(window.height)):
+        pass
+    return out
+
+
+def _hata_environment(clutter: Any) -> int:
+    """Extended Hata's environment of a clutter class: built-up by height, everything else open."""
+    if clutter.kind != "built":
+        return int(hata.HataEnvironment.OPEN)
+    return int(hata.HataEnvironment.URBAN if clutter.height_m >= 15.0 else hata.HataEnvironment.SUBURBAN)
+
+
+def _bands(height: int, rows: int = 256) -> list[slice]:
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]

@@ -1,0 +1,123 @@
+"""Loss rasters that are already computed, kept by the content of what they were made from.
+
+A raster's key is a hash of ground, place, height and model settings; powers, patterns, thresholds and dates are
+not part of it, so changing them recomputes no loss. Values are kept within 0.0005 dB (LERC compression).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.io import MemoryFile
+
+from radiocov.coverage.sector import LossSettings, Transmitter, Window
+from radiocov.files import content_key, read_json, write_bytes, write_json
+
+#: Part of every key: to be raised whenever a model's results change.
+MODEL_VERSIONS = {"p1812": "ITU-R P.1812-8, 1", "extended-hata": "SEAMCAT, 1", "free-space": "ITU-R P.525, 1"}
+MAX_ERROR_DB = 0.0005
+
+
+def ground_key(ground: Any) -> str:
+    """Hash of everything in a ground that a loss can depend on."""
+    digest = hashlib.blake2b(content_key(ground.grid.to_dict()).encode(), digest_size=20)
+    for array in (ground.elevation_m, ground.clutter_height_m, ground.clutter_class, ground.zone):
+        digest.update(np.ascontiguousarray(array))
+    digest.update(content_key([(c.kind, c.height_m) for c in ground.classes]).encode())
+    return digest.hexdigest()
+
+
+def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings) -> str:
+    """Key of one loss raster; ``ground`` is from ``ground_key``. Places are told apart to the millimetre."""
+    return content_key(
+        {
+            "version": MODEL_VERSIONS[settings.model],
+            "ground": ground,
+            "place": [round(transmitter.x, 3), round(transmitter.y, 3), round(transmitter.height_m, 3)],
+            "settings": settings.to_dict(),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class LossStore:
+    """A folder of loss rasters, each a GeoTIFF and a JSON file that says what it is and holds its checksum."""
+
+    folder: Path
+
+    def _paths(self, key: str) -> tuple[Path, Path]:
+        return self.folder / f"{key}.tif", self.folder / f"{key}.json"
+
+    def get(self, key: str) -> tuple[Window, np.ndarray] | None:
+        """The raster; None where it is absent, cut short or altered (then it has to be computed again)."""
+        raster, note = self._paths(key)
+        about = read_json(note)
+        if about is None:
+            return None
+        try:
+            data = raster.read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(data).hexdigest() != about.get("sha256"):
+            return None
+        return Window(*about["window"]), _decode(data)
+
+    def damaged(self) -> list[Path]:
+        """Rasters whose content is not what was written."""
+        return [
+            note.with_suffix(".tif")
+            for note in sorted(self.folder.glob("*.json"))
+            if self.get(note.stem) is None
+        ]
+
+    def has(self, key: str) -> bool:
+        """Whether both files are there; the content is checked when it is read."""
+        return all(path.is_file() for path in self._paths(key))
+
+    def put(self, key: str, grid: Any, window: Window, loss: np.ndarray, about: dict[str, Any]) -> np.ndarray:
+        """Keep a raster; returns it as later readers will see it."""
+        data = _encode(grid, window, loss)
+        raster, note = self._paths(key)
+        write_bytes(raster, data)
+        write_json(
+            note,
+            {
+                **about,
+                "window": [window.top, window.left, window.height, window.width],
+                "sha256": hashlib.sha256(data).hexdigest(),
+            },
+        )
+        return _decode(data)
+
+
+def _encode(grid: Any, window: Window, loss: np.ndarray) -> bytes:
+    profile = {
+        "driver": "GTiff", "height": window.height, "width": window.width, "count": 1, "dtype": "float32",
+        "crs": grid.crs, "transform": window_transform(grid, window), "nodata": float("nan"), "tiled": True,
+        "blockxsize": 256, "blockysize": 256, "compress": "LERC_ZSTD", "MAX_Z_ERROR": MAX_ERROR_DB,
+        "ZSTD_LEVEL": 1,
+    }  # fmt: skip
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(loss, 1)
+            dataset.set_band_description(1, "basic transmission loss")
+            dataset.set_band_unit(1, "dB")
+        return bytes(memory.getbuffer())
+
+
+def _decode(data: bytes) -> np.ndarray:
+    with MemoryFile(data) as memory, memory.open() as dataset:
+        return dataset.read(1)
+
+
+def window_transform(grid: Any, window: Window) -> Any:
+    """Affine transform of a part of the grid."""
+    step = grid.resolution_m
+    return rasterio.Affine(
+        step, 0.0, grid.x_min + window.left * step, 0.0, -step, grid.y_max - window.top * step
+    )

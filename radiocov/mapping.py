@@ -1,0 +1,2 @@
+def write_map(inputs, judged, path):
+    return path
