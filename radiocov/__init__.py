@@ -1,3 +1,37 @@
-"""radiocov: coverage prediction, compliance and planning for public-safety trunked radio networks."""
+"""radiocov: coverage of public-safety trunked radio networks, predicted, judged and shown."""
+
+import hashlib as _hashlib
+import os as _os
+import shutil as _shutil
+import sys as _sys
+from pathlib import Path as _Path
 
 __version__ = "0.1.0"
+
+
+def _use_kernel_cache() -> None:
+    """Have numba keep compiled kernels in a folder named after the content of all our sources.
+
+    Its own cache looks at the file of the outer function alone: after an update it would go on using inner
+    functions as they were, and give old results without a word.
+    """
+    if "NUMBA_CACHE_DIR" in _os.environ:
+        return
+    home = _Path(__file__).parent
+    digest = _hashlib.blake2b(digest_size=8)
+    for source in sorted([*home.rglob("*.py"), *(home.parent / "terrain").glob("*.py")]):
+        digest.update(source.read_bytes())
+    place = home / "__pycache__"
+    if not _os.access(place if place.is_dir() else home, _os.W_OK):
+        place = _Path(_os.environ.get("LOCALAPPDATA") or _os.environ.get("XDG_CACHE_HOME") or _Path.home() / ".cache")
+        place /= "radiocov"
+    folder = place / f"kernels-{digest.hexdigest()}"
+    if not folder.is_dir():
+        for old in place.glob("kernels-*"):
+            _shutil.rmtree(old, ignore_errors=True)
+    _os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    if "numba" in _sys.modules:
+        _sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+_use_kernel_cache()

@@ -14,7 +14,7 @@ from radiocov import __version__
 COMMANDS = {
     "demo": ("radiocov.cli.demo", "demo", "A complete run on an embedded, synthetic example, offline."),
     "init": ("radiocov.cli.project", "init", "Write a commented project folder to start from."),
-    "check": ("radiocov.cli.project", "check", "Validate a project; say what would be computed, how large, how long."),
+    "check": ("radiocov.cli.project", "check", "Validate a project; say what would be computed."),
     "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),

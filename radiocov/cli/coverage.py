@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from radiocov.cli.common import json_option, print_json, print_table, progress, project_argument, quiet_option, read_all
+from radiocov.cli.common import (
+    json_option,
+    print_json,
+    print_table,
+    progress,
+    project_argument,
+    quiet_option,
+    read_all,
+)
 
 
 @click.command()

@@ -53,11 +53,11 @@ def _print(report) -> None:
     if report.plan is not None:
         plan = report.plan
         rows = [
-            ["grid", f"{plan.width} x {plan.height} pixels of {plan.resolution_m:g} m ({plan.pixels / 1e6:.2f} million)"],
+            ["grid", f"{plan.width} x {plan.height} = {plan.pixels / 1e6:.2f} million pixels of {plan.resolution_m:g} m"],
             ["projection", plan.crs],
             *[[f"state {s.id}", f"{s.sites} sites on {s.date}"] for s in plan.states],
             ["loss rasters", f"{plan.loss_rasters} ({plan.receivers / 1e6:.1f} million receivers)"],
-            ["time", f"about {_duration(plan.seconds)} on {plan.cores} cores (without what is already computed)"],
+            ["time", f"about {_duration(plan.seconds)} on {plan.cores} cores, less what is already computed"],
             ["memory", f"about {plan.memory_bytes / 2**20:.0f} MiB"],
             ["disk", f"at most {plan.disk_bytes / 2**20:.0f} MiB"],
         ]  # fmt: skip

@@ -81,8 +81,9 @@ class Rasters:
 
 def _to_cog(source: Path, target: Path, dtype: str) -> None:
     """Overviews take the nearest pixel: a mean of dBm or of server numbers would be a value that nothing has."""
+    predictor = "FLOATING_POINT" if dtype == "float32" else "STANDARD"
     rasterio.shutil.copy(
-        source, target, driver="COG", compress="ZSTD", level=1, predictor="FLOATING_POINT" if dtype == "float32" else "YES",
+        source, target, driver="COG", compress="ZSTD", level=1, predictor=predictor,
         overview_resampling="nearest", num_threads=2, bigtiff="if_safer",
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from radiocov.inputs import Inputs, elevation_sources, project_grid
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project, State
-from radiocov.propagation import p1812
+from radiocov.propagation.p1812_formulas import location_variability_db
 from terrain.errors import TerrainError
 from terrain.ground import Ground
 
@@ -104,7 +104,7 @@ def sigma_db(project: Project, ground: Ground, classes: np.ndarray, clutter_m: n
 
 
 def _location_variability(f_ghz: float, pixel_m: float, height_m: float, clutter_m: np.ndarray) -> np.ndarray:
-    full = p1812.location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
+    full = location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
     return full * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
 
 
@@ -353,12 +353,10 @@ class CoverageRun:
         what = f"combining the network of {state.id}"
         with Rasters(folder, self.grid, layers) as rasters, self._pool() as pool:
             pending = {pool.submit(self._tile, servers, window): window for window in windows}
-            done = 0
-            for future in self._finished(pending):
+            for done, future in enumerate(self._finished(pending), start=1):
                 window = pending[future]
                 for (name, band), values in future.result().items():
                     rasters.write(name, band, window, values)
-                done += 1
                 self.progress(what, done, len(windows))
         return {
             name: {"bands": [{"description": d, "unit": u} for d, u in bands], "nodata": nodata, "dtype": dtype}

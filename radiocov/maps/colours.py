@@ -94,11 +94,8 @@ def probability_steps(service: MapService) -> list[dict[str, Any]]:
     met = [(q, "chance_served")] + [
         (edge, words) for edge, words in ((0.95, "chance_high"), (0.99, "chance_sure")) if edge > q + 0.005
     ]
-    return [
-        step(edge, colour, words) for (edge, words), colour in zip(kept, SHORT[-len(kept) :], strict=True)
-    ] + [
-        step(edge, colour, words)
-        for (edge, words), colour in zip(met, spread(MET, max(3, len(met))), strict=False)
+    return [step(edge, colour, words) for (edge, words), colour in zip(kept, SHORT[-len(kept) :], strict=True)] + [
+        step(edge, colour, words) for (edge, words), colour in zip(met, spread(MET, max(3, len(met))), strict=False)
     ]
 
 

@@ -162,9 +162,7 @@ class MapData:
             for service in state.services:
                 for name, planes in (("margin_db", service.margin_db), ("probability", service.probability)):
                     for direction, plane in planes.items():
-                        check_shape(
-                            f"state {state.id}: service {service.id}: {name} {direction}", plane, shape
-                        )
+                        check_shape(f"state {state.id}: service {service.id}: {name} {direction}", plane, shape)
             for row in state.rows:
                 if row["judge"] not in JUDGES:
                     raise ValueError(f"state {state.id}: judge {row['judge']!r} is none of {JUDGES}")

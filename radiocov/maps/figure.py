@@ -173,9 +173,7 @@ def road_traces(data: MapData, tolerance: float) -> list[go.Scatter]:
     needed = next((s.q for s in data.services() if s.id == service), None)
     traces = []
     for class_name in sorted({road.class_name for road in data.roads}):
-        x, y = joined(
-            [simplified(road.xy, tolerance) for road in data.roads if road.class_name == class_name]
-        )
+        x, y = joined([simplified(road.xy, tolerance) for road in data.roads if road.class_name == class_name])
         width = ROAD_WIDTHS.get(class_name, 2.2)
         traces.append(line_trace(x, y, PAPER, width + 2.6, {"role": "roads"}))
         traces.append(line_trace(x, y, "#8a949c", width, {"role": "roads"}))

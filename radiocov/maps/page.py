@@ -67,8 +67,7 @@ def render_page(data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES) -> st
         "FIGURE": escape_json(figure.to_json()),
         "DATA": to_script_json(content | {"lang": lang}),
         "PLANES": "\n".join(
-            f'<script type="text/plain" id="plane-{i}">{text}</script>'
-            for i, text in enumerate(store.base64())
+            f'<script type="text/plain" id="plane-{i}">{text}</script>' for i, text in enumerate(store.base64())
         ),
         "SCRIPTS": "\n".join(asset(name) for name in SCRIPTS),
     }

@@ -151,9 +151,7 @@ def encode_states(data: MapData, stride: int) -> tuple[PlaneStore, dict[str, Any
             "level": fields.level(level),
             "server": server_planes(store, servers),
             "hue": {"plane": store.add(hue_codes(state, servers, level, hues)), "kind": "hue", "offset": 0.0},
-            "services": {
-                service.id: service_planes(store, fields, service, stride) for service in state.services
-            },
+            "services": {service.id: service_planes(store, fields, service, stride) for service in state.services},
         }
     return store, index
 

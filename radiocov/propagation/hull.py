@@ -117,16 +117,29 @@ def _cannot_win(over, best, low, high, n):
     return over * over > best * best * (nearest * (n - nearest)) * 1.0000001
 
 
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}, forceinline=True)
+def _block_edge_parameter(y, before, behind, y0, s, low):
+    """Largest edge parameter of a block that starts at ``low``; ``before`` and ``behind`` are 1/sqrt of the distances.
+
+    There is no NaN among them, which lets the compiler use vectors; so do slices, whose indices cannot be negative.
+    """
+    best = -1e300
+    m = y.size
+    for k in range(m):
+        best = max(best, (y[k] - y0 - s * (low + k)) * (before[k] * behind[m - 1 - k]))
+    return best
+
+
 @kernel
 def max_edge_parameter(y, top, n, y0, s, inv_sqrt, floor):
     """Largest ``(y_i - y0 - s i) / sqrt(i (n - i))`` over 0 < i < n: ``(value, i)``, i = 0 if not above floor.
 
-    Of equal points the first. Searched from the receiver backwards, where the maximum mostly is. A block is read only where its highest
-    point, on the block's most favourable place, could beat what was found. ``inv_sqrt[i]`` is 1/sqrt(i); ``top``
-    is from ``block_maxima``.
+    Of equal points the first. Searched from the receiver backwards, where the maximum mostly is. A block is read
+    only where its highest point, on the block's most favourable place, could beat what was found.
+    ``inv_sqrt[i]`` is 1/sqrt(i); ``top`` is from ``block_maxima``.
     """
     best = floor
-    where = 0
+    found = -1
     blocks = y.size // BLOCK
     b = (n - 1) // BLOCK
     while b >= 0:
@@ -146,13 +159,21 @@ def max_edge_parameter(y, top, n, y0, s, inv_sqrt, floor):
             if _cannot_win(over, best, max(low, 1), high, n):
                 b -= 1
                 continue
-        for i in range(high, max(low, 1) - 1, -1):
-            q = (y[i] - y0 - s * i) * inv_sqrt[i] * inv_sqrt[n - i]
-            if q >= best - 1e-11 * abs(best):
-                best = max(best, q)
-                where = i
+        low = max(low, 1)
+        q = _block_edge_parameter(
+            y[low : high + 1], inv_sqrt[low : high + 1], inv_sqrt[n - high : n - low + 1], y0, s, low
+        )
+        # two points are equal within rounding
+        if q >= best - 1e-11 * abs(best):
+            best = max(best, q)
+            found = b
         b -= 1
-    return best, where
+    if found < 0:
+        return best, 0
+    for i in range(max(found * BLOCK, 1), n):
+        if (y[i] - y0 - s * i) * (inv_sqrt[i] * inv_sqrt[n - i]) >= best - 1e-11 * abs(best):
+            return best, i
+    return best, 0
 
 
 @kernel

@@ -11,8 +11,8 @@ O(n) a receiver. Here everything that depends on the whole profile is carried al
   block by block, and a block whose best possible value cannot win is not read.
 
 The work is done in two passes: ``walk`` follows the profile, one receiver after the other, and leaves slopes
-and heights in arrays; the formulas then run over these arrays with the functions of ``p1812`` that the
-path-by-path form uses, written so that the compiler turns them into vector instructions.
+and heights in arrays; the formulas then run over these arrays with the functions of ``p1812_formulas`` that the
+path-by-path form uses too, written so that the compiler turns them into vector instructions.
 """
 
 import math
@@ -20,8 +20,8 @@ import math
 import numpy as np
 
 from .fastmath import inlined
-from .hull import block_maxima, extreme, max_above_line, max_edge_parameter, push, tangent
-from .p1812 import (
+from .hull import block_maxima, extreme, kernel, max_above_line, max_edge_parameter, push, tangent
+from .p1812_formulas import (
     AB_KM,
     INLAND,
     NO_COAST_KM,
@@ -36,7 +36,6 @@ from .p1812 import (
     effective_earth_radius_km,
     elevation_mrad,
     free_space_db,
-    kernel,
     least_loss_db,
     multipath_db,
     power_sum_db,
@@ -106,7 +105,7 @@ def _prepare(h, clutter, step, c, cb, hts, below_median, w):
 
 
 @kernel
-def walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w):
+def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
     """First pass: what every wanted receiver sees of its profile.
 
     Fills the blocks of q; returns the number of receivers and whether there is sea on the radial.
@@ -116,13 +115,13 @@ def walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w):
     h0 = h[0]
     hts = h0 + htg
     _prepare(h, clutter, step, c, cb, hts, below_median, w)
-    y_g, y_h, y_b = w[Y_G], w[Y_H], w[Y_B]
+    n_all = h.size
+    inv_sqrt, y_g, y_h, y_b = w[INV_SQRT], w[Y_G, :n_all], w[Y_H, :n_all], w[Y_B, :n_all]
+    top_g, top_h, top_b = w[TOP_G], w[TOP_H], w[TOP_B]
     tan_g, tan_h, tan_0, tan_b = w[TAN_G], w[TAN_H], w[TAN_0], w[TAN_B]
     gx, gy, hx, hy, fx, fy, bx, by = w[GX], w[GY], w[HX], w[HY], w[FX], w[FY], w[BX], w[BY]
     size_g = size_h = size_f = size_b = 0
     at_g = at_h = at_f = at_b = at_x = 0
-    n_all = h.size
-    y_g, y_h, y_b = y_g[:n_all], y_h[:n_all], y_b[:n_all]
 
     slope_g = slope_b = slope_h = slope_0 = -np.inf
     lt = 0
@@ -196,7 +195,7 @@ def walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w):
 
         if slope_g < direct:
             block[S_RIM + j] = NO_TANGENT
-            block[NU + j] = _line_of_sight_nu(y_g, w[TOP_G], n, step, hts, direct, w[INV_SQRT])
+            block[NU + j] = _line_of_sight_nu(y_g, top_g, n, step, hts, direct, inv_sqrt, lam)
         elif n > 1:
             at_g = tangent(gx, gy, size_g, n, hrs - cs * n * n, at_g)
             block[S_RIM + j] = (gy[at_g] - hrs + cs * n * n) / (d - gx[at_g] * step) - c * d
@@ -204,7 +203,7 @@ def walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w):
         if below_median:
             if slope_b < s_tr - cb * d:
                 block[S_RIM_B + j] = NO_TANGENT
-                block[NU_B + j] = _line_of_sight_nu(y_b, w[TOP_B], n, step, hts, s_tr - cb * d, w[INV_SQRT])
+                block[NU_B + j] = _line_of_sight_nu(y_b, top_b, n, step, hts, s_tr - cb * d, inv_sqrt, lam)
             elif n > 1:
                 at_b = tangent(bx, by, size_b, n, hrs - cbs * n * n, at_b)
                 block[S_RIM_B + j] = (by[at_b] - hrs + cbs * n * n) / (d - bx[at_b] * step) - cb * d
@@ -220,7 +219,7 @@ def walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w):
             back = -s_tr - c * d
             first = last = 0
             if below_median:
-                _, first = max_edge_parameter(y_h, w[TOP_H], n, hts, direct * step, w[INV_SQRT], -np.inf)
+                _, first = max_edge_parameter(y_h, top_h, n, hts, direct * step, inv_sqrt, -np.inf)
                 last = first
             dlt = first * step if first > 0 else 0.5 * d
             dlr = d - dlt
@@ -246,13 +245,13 @@ def walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w):
 
 
 @kernel
-def _line_of_sight_nu(y, top, n, step, hts, direct, inv_sqrt):
+def _line_of_sight_nu(y, top, n, step, hts, direct, inv_sqrt, lam):
     """Largest edge parameter of a path in line of sight, but for the factor sqrt(0.002 D / lambda).
 
-    Without points between, or with all of them far below the path, a value that means no loss.
+    Below -0.78 there is no loss, so what lies under -0.79 is not told apart, and is given as far below.
     """
-    # nu = -0.79 at the longest and shortest path that matter: what lies lower costs nothing and is not searched
-    nu, at = max_edge_parameter(y, top, n, hts, direct * step, inv_sqrt, -np.inf)
+    floor = -0.79 * step / math.sqrt(0.002 * n * step / lam)
+    nu, at = max_edge_parameter(y, top, n, hts, direct * step, inv_sqrt, floor)
     return nu / step if at > 0 else -1e6
 
 
@@ -442,7 +441,7 @@ def radial_loss(
     if want[0]:
         out[0] = free_space_db(f_ghz, 0.0, hts, h[0] + hrg)
     below_median = p < 50.0
-    m, mixed = walk(h, clutter, zone, step, want, htg, hrg, ae, below_median, q, w)
+    m, mixed = walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w)
     lowest = highest = h[0]
     for i in range(h.size):
         lowest, highest = min(lowest, h[i]), max(highest, h[i])

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from importlib.resources import files
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
 from rasterio.io import MemoryFile
 
-from radiocov.maps import build_page, page
+from radiocov.maps import build_page, compliance_rows, page
 from radiocov.maps.catalogue import LANGUAGES, catalogue
 from radiocov.maps.colours import all_scales, level_steps
 from radiocov.maps.figure import build_figure, verdict_runs
@@ -28,6 +29,7 @@ from radiocov.maps.planes import (
 )
 from radiocov.maps.png import encode_png
 from radiocov.maps.servers import contacts, server_hues
+from targets.compliance import Row
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -222,3 +224,19 @@ def test_wrong_shapes_and_services_are_refused(data):
         replace(data, class_service={"urban": "pager"})
     with pytest.raises(ValueError, match="q is 90"):
         replace(data.states[0].services[0], q=90)
+
+
+def test_rows_of_a_compliance_table_become_rows_of_the_map():
+    shares = {"share_median": 0.9, "share_probable": 0.8, "share_expected": 0.85, "share_outside": 0.0}
+    common = dict(
+        class_="highway", member="", city="", county="", id="", name="Highways", name_zh="公路", measure="length",
+        service="vehicle", q=0.9, total=12.0, tunnels=0.0, required=0.8, met=True, gap=0.0, **shares,
+    )  # fmt: skip
+    table = SimpleNamespace(judge="probable", rows=[Row(level=level, **common) for level in ("policy", "road")])
+    (row,) = compliance_rows(table)
+    assert (row["level"], row["class"], row["judge"], row["share_probable"]) == (
+        "policy",
+        "highway",
+        "share_probable",
+        0.8,
+    )

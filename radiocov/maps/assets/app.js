@@ -55,6 +55,7 @@ function renderWords() {
 async function chooseState(id) {
   choice.state = id;
   renderControls();
+  renderLegend();
   renderTable();
   await Promise.all([refreshLayer(), refreshTraces(), showReadout()]);
 }

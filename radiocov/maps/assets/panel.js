@@ -183,7 +183,7 @@ function renderLegend() {
     }
   }
   items.push(swatch(`background:repeating-linear-gradient(135deg,${DATA.scales.outside} 0 5px,${DATA.scales.outside_hatch} 5px 7px)`, t('outside')));
-  const title = [el('h2', {}, t('layer_' + choice.layer))];
+  const title = [el('h2', {}, [t('layer_' + choice.layer), ' ', el('span', { class: 'tag' }, said(stateOf(choice.state).label))])];
   if (byService) title.push(el('p', { class: 'small' }, `${said(service.label)} · ${t(choice.direction)} · ${said(service.threshold)}`));
   else if (choice.layer === 'level') title.push(el('p', { class: 'small' }, t('level_note')));
   document.getElementById('legend').replaceChildren(...title, el('ul', {}, items));
