@@ -13,13 +13,14 @@ from radiocov.files import write_text
 from radiocov.network import Site, write_sites
 
 if TYPE_CHECKING:
+    from terrain.grid import Grid
     from terrain.synthetic import Place, SyntheticWorld
 
-RESOLUTION_M = 50.0
+RESOLUTION_M = 62.5
 RADIUS_KM = 30.0
 
 PROJECT = """\
-# The example of `radiocov demo`: everything in it is made up. `radiocov init` writes a commented project to start from.
+# The example of `radiocov demo`: everything in it is made up. `radiocov init` writes a commented project.
 [project]
 name = "{name}"
 name_zh = "{name_zh}"
@@ -48,6 +49,9 @@ file = "areas.geojson"
 [roads]
 file = "roads.geojson"
 
+[boundaries]
+file = "counties.geojson"
+
 [policy]
 file = "liaoning"
 """
@@ -60,16 +64,29 @@ def write_demo(folder: Path) -> SyntheticWorld:
     world = make_prefecture(step_m=RESOLUTION_M)
     write_prefecture(world, folder)
     write_sites(folder / "sites.csv", list(demo_sites(world)))
-    west, south, east, north = world.grid.lonlat_bounds()
-    # a little inside the terrain's frame, whose sides curve in longitude and latitude
-    inset = 0.02
-    extent = [round(west + inset, 4), round(south + inset, 4), round(east - inset, 4), round(north - inset, 4)]
+    extent = _extent_inside(world.grid)
     text = PROJECT.format(
         name=world.name, name_zh=world.name_zh, resolution=RESOLUTION_M, crs=world.grid.crs, extent=extent,
         radius=RADIUS_KM,
     )  # fmt: skip
     write_text(folder / "project.toml", text)
     return world
+
+
+def _extent_inside(grid: Grid) -> list[float]:
+    """A box of longitude and latitude whose grid lies within another, whose sides curve."""
+    from terrain.grid import Grid
+
+    west, south, east, north = grid.lonlat_bounds()
+    for hundredths in range(100):
+        inset = hundredths / 1000
+        box = [round(v, 4) for v in (west + inset, south + inset, east - inset, north - inset)]
+        inner = Grid.covering(box, grid.resolution_m, grid.crs).bounds
+        if all(a >= b for a, b in zip(inner[:2], grid.bounds[:2], strict=True)) and all(
+            a <= b for a, b in zip(inner[2:], grid.bounds[2:], strict=True)
+        ):
+            return box
+    raise AssertionError("no box fits")
 
 
 def demo_sites(world: SyntheticWorld) -> Iterator[Site]:
@@ -80,7 +97,7 @@ def demo_sites(world: SyntheticWorld) -> Iterator[Site]:
         yield _site(world, f"LT{number + 1:02d}", f"{city.name_en} {number + 1}", x, y, 45, "2013-06-01")
     for number, place in enumerate(p for p in world.places if p.kind == "county"):
         x, y = _highest(world, place.x, place.y, 2500)
-        date = "2014-05-01" if number < 4 else "2015-09-01"
+        date = "2014-05-01" if number < 4 else "2016-03-01"
         yield _site(world, f"CS{number + 1:02d}", f"{place.name_en} seat", x, y, 50, date)
     for number, (place, date) in enumerate(_townships(world)):
         x, y = _highest(world, place.x, place.y, 4000)
@@ -90,11 +107,10 @@ def demo_sites(world: SyntheticWorld) -> Iterator[Site]:
 
 
 def _townships(world: SyntheticWorld) -> list[tuple[Place, str]]:
-    """Half of the townships by the end of 2015, most of the others by 2017."""
+    """A few townships by the end of 2015, the others by 2017."""
+    dates = ("2015-08-01", "2016-10-01", "2017-07-01", "2016-10-01", "2017-07-01")
     towns = [p for p in world.places if p.kind == "township"]
-    early = [(p, "2015-08-01") for p in towns[0::3]]
-    late = [(p, "2016-10-01") for p in towns[1::3]] + [(p, "2017-07-01") for p in towns[2::3]]
-    return early + late
+    return [(place, dates[number % len(dates)]) for number, place in enumerate(towns)]
 
 
 def _highest(world: SyntheticWorld, x: float, y: float, radius_m: float) -> tuple[float, float]:
@@ -111,8 +127,9 @@ def _highest(world: SyntheticWorld, x: float, y: float, radius_m: float) -> tupl
 
 
 def _site(
-    world: SyntheticWorld, key: str, name: str, x: float, y: float, height_m: float, date: str, status: str = "existing"
-) -> Site:
+    world: SyntheticWorld, key: str, name: str, x: float, y: float, height_m: float, date: str, *,
+    status: str = "existing",
+) -> Site:  # fmt: skip
     lon, lat = world.grid.to_lonlat(x, y)
     return Site(
         id=key, name=name, lon=round(float(lon), 6), lat=round(float(lat), 6), antenna_height_m=height_m,

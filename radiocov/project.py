@@ -20,6 +20,7 @@ from radiocov.settings import (
     About,
     AreasSettings,
     Base,
+    BoundariesSettings,
     GridSettings,
     ModelSettings,
     OutputSettings,
@@ -59,6 +60,7 @@ class Project(Section):
     policy: PolicySettings = PolicySettings()
     areas: AreasSettings | None = None
     roads: RoadsSettings | None = None
+    boundaries: BoundariesSettings | None = None
     output: OutputSettings = OutputSettings()
 
     _path: Path = PrivateAttr(default=Path(FILE_NAME))
@@ -127,6 +129,10 @@ class Project(Section):
     @property
     def roads_file(self) -> Path | None:
         return self.resolve(self.roads.file) if self.roads else None
+
+    @property
+    def boundaries_file(self) -> Path | None:
+        return self.resolve(self.boundaries.file) if self.boundaries else None
 
     @property
     def output_folder(self) -> Path:

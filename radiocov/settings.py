@@ -143,6 +143,16 @@ class RoadsSettings(Section):
     name_attribute: str = "name"
 
 
+class BoundariesSettings(Section):
+    """Administrative boundaries, for the map alone: shares go by the areas' own city and county."""
+
+    file: str = _file("boundaries.geojson", "a vector file of polygons")
+    name_attribute: str = "name"
+    name_zh_attribute: str = "name_zh"
+    city_attribute: str = "city"
+    county_attribute: str = "county"
+
+
 class OutputSettings(Section):
     folder: str = _file("out", "a folder")
 

@@ -351,7 +351,7 @@ class CoverageRun:
         (folder / MANIFEST).unlink(missing_ok=True)
         windows = tiles(self.grid)
         what = f"combining the network of {state.id}"
-        with Rasters(folder, self.grid, layers) as rasters, self._pool() as pool:
+        with Rasters(folder, self.grid, layers, self.jobs) as rasters, self._pool() as pool:
             pending = {pool.submit(self._tile, servers, window): window for window in windows}
             for done, future in enumerate(self._finished(pending), start=1):
                 window = pending[future]
@@ -370,7 +370,7 @@ class CoverageRun:
         here = window.slices
         sigma = sigma_db(project, ground, ground.clutter_class[here], ground.clutter_height_m[here])
         out: dict[tuple[str, int], np.ndarray] = {
-            ("level_dbm.tif", 1): _rounded(best.level_dbm, 100),
+            ("level_dbm.tif", 1): best.level_dbm,
             ("best_server.tif", 1): best.server,
         }
         base = project.base
@@ -382,11 +382,8 @@ class CoverageRun:
                 - (base.threshold_dbm - base.diversity_gain_db)
             )  # fmt: skip
             for band, margin in enumerate((talk_out, talk_in, np.minimum(talk_out, talk_in)), start=1):
-                margin = _rounded(margin, 100)
                 out[f"margin_{service.id}.tif", band] = margin
-                out[f"probability_{service.id}.tif", band] = _rounded(
-                    link.service_probability(margin, sigma), 10000
-                )
+                out[f"probability_{service.id}.tif", band] = link.service_probability(margin, sigma)
         return out
 
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
@@ -417,12 +414,6 @@ def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
         return all(file_digest(folder / name) == about["sha256"] for name, about in manifest["files"].items())
     except OSError:
         return False
-
-
-def _rounded(values: np.ndarray, steps: int) -> np.ndarray:
-    """To 1/steps, which compresses far better and is finer than anybody can measure."""
-    scale = np.float32(steps)
-    return np.round(values * scale) / scale
 
 
 def _jsonable(site: Site) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from dataclasses import dataclass
+import os
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ VALUES = {
     "hue": np.arange(0.0, 32.0),
 }  # fmt: skip
 MAX_SIDE_PX = 2400
+BAND_ROWS = 32  # rows read together when a size is estimated
 SAME_FIELD_DB = 0.02  # two fields closer than this to a constant distance are one field
 
 
@@ -66,23 +69,29 @@ def encode_probability(probability: np.ndarray, q: float) -> np.ndarray:
 class PlaneStore:
     """The planes of one page, each stored once however many layers refer to it."""
 
-    planes: list[bytes]
-    _by_digest: dict[bytes, int]
-
-    @classmethod
-    def empty(cls) -> PlaneStore:
-        return cls([], {})
+    pool: Executor
+    every: int = 1  # more than 1 only estimates: of so many bands of rows, one is encoded
+    _planes: list[Future[bytes]] = field(default_factory=list)
+    _by_digest: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, codes: np.ndarray) -> int:
         digest = hashlib.sha256(codes.tobytes()).digest()
         if digest not in self._by_digest:
-            self._by_digest[digest] = len(self.planes)
-            self.planes.append(encode_png(codes))
+            self._by_digest[digest] = len(self._planes)
+            if self.every > 1:
+                tops = range(0, codes.shape[0], BAND_ROWS * self.every)
+                codes = np.concatenate([codes[top : top + BAND_ROWS] for top in tops])
+            # compression lets other threads run meanwhile
+            self._planes.append(self.pool.submit(encode_png, codes))
         return self._by_digest[digest]
+
+    @property
+    def planes(self) -> list[bytes]:
+        return [plane.result() for plane in self._planes]
 
     def size(self) -> int:
         """Bytes the planes take in the page [B]."""
-        return sum(4 * math.ceil(len(plane) / 3) for plane in self.planes)
+        return self.every * sum(4 * math.ceil(len(plane) / 3) for plane in self.planes)
 
     def base64(self) -> list[str]:
         return [base64.b64encode(plane).decode("ascii") for plane in self.planes]
@@ -127,17 +136,22 @@ def is_minimum(both: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
 def encode_page(data: MapData, max_bytes: int) -> tuple[PlaneStore, dict[str, Any], int]:
     """Planes, their index (see `encode_states`) and the stride, thinned until they fit in max_bytes [B]."""
     stride = max(1, math.ceil(max(data.grid.width, data.grid.height) / MAX_SIDE_PX))
-    while True:
-        store, index = encode_states(data, stride)
-        size = store.size()
-        if size <= max_bytes or min(data.grid.width, data.grid.height) // (stride + 1) < 64:
-            return store, index, stride
-        stride = max(stride + 1, math.floor(stride * math.sqrt(size / max_bytes)))
+    smallest = min(data.grid.width, data.grid.height)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        while True:
+            for every in (8, 1) if smallest // stride > 16 * BAND_ROWS else (1,):
+                store = PlaneStore(pool, every)
+                index = encode_states(data, stride, store)
+                size = store.size()
+                if size > max_bytes:
+                    break
+            if size <= max_bytes or smallest // (stride + 1) < 64:
+                return store, index, stride
+            stride = max(stride + 1, math.floor(stride * math.sqrt(size / max_bytes)))
 
 
-def encode_states(data: MapData, stride: int) -> tuple[PlaneStore, dict[str, Any]]:
-    """All planes at one stride, and by state: level, server, hue and by service margin and probability."""
-    store = PlaneStore.empty()
+def encode_states(data: MapData, stride: int, store: PlaneStore) -> dict[str, Any]:
+    """All planes at one stride into the store; by state: level, server, hue and each service's planes."""
     thinned = [thin(state.best_server, stride) for state in data.states]
     hues = server_hues(
         thinned,
@@ -153,7 +167,7 @@ def encode_states(data: MapData, stride: int) -> tuple[PlaneStore, dict[str, Any
             "hue": {"plane": store.add(hue_codes(state, servers, level, hues)), "kind": "hue", "offset": 0.0},
             "services": {service.id: service_planes(store, fields, service, stride) for service in state.services},
         }
-    return store, index
+    return index
 
 
 def service_planes(
