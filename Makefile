@@ -15,7 +15,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
 benchmark: $(VENV)/.installed-test
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python tests/benchmarks/propagation.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -68,7 +68,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], numeric: 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number in (numeric or set()) else "left", no_wrap=True)
     for row in rows:
@@ -76,6 +76,8 @@ def print_table(title: str, columns: list[str], rows: list[list[str]], numeric: 
     console = Console()
     needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
     console.width = max(console.width, needed)
+    if title:
+        click.echo(title)
     console.print(table)
 
 

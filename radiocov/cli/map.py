@@ -12,7 +12,7 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
               help="Language the page opens in; the reader can switch.")  # fmt: skip
 @click.option("--period", multiple=True, help="Periods to show; default: all that are computed.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: map.html in the results.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: out/map.html.")
 @quiet_option
 def map_(project: str, lang: str, period: tuple[str, ...], output: str | None, quiet: bool) -> None:
     """Write the manager's map: one HTML file that needs no network and opens by double-click.

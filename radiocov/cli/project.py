@@ -53,7 +53,8 @@ def _print(report) -> None:
     if report.plan is not None:
         plan = report.plan
         rows = [
-            ["grid", f"{plan.width} x {plan.height} = {plan.pixels / 1e6:.2f} million pixels of {plan.resolution_m:g} m"],
+            ["grid", f"{plan.width} x {plan.height} pixels of {plan.resolution_m:g} m"],
+            ["pixels", f"{plan.pixels / 1e6:.2f} million"],
             ["projection", plan.crs],
             *[[f"state {s.id}", f"{s.sites} sites on {s.date}"] for s in plan.states],
             ["loss rasters", f"{plan.loss_rasters} ({plan.receivers / 1e6:.1f} million receivers)"],

@@ -119,9 +119,10 @@ def _cannot_win(over, best, low, high, n):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}, forceinline=True)
 def _block_edge_parameter(y, before, behind, y0, s, low):
-    """Largest edge parameter of a block that starts at ``low``; ``before`` and ``behind`` are 1/sqrt of the distances.
+    """Largest edge parameter of a block that starts at ``low``.
 
-    There is no NaN among them, which lets the compiler use vectors; so do slices, whose indices cannot be negative.
+    before, behind: 1/sqrt of the distances to both ends. There is no NaN among the values, which lets the compiler
+    use vectors; so do slices, whose indices cannot be negative.
     """
     best = -1e300
     m = y.size

@@ -1,0 +1,1 @@
+"""The handsets: serial links, protocols, signal logs and the fleet. Knows nothing of coverage."""
