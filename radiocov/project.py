@@ -369,7 +369,7 @@ def _check_files(raw: dict[str, Any], folder: Path, found: _Findings) -> None:
     for path, name in rasters:
         if isinstance(name, str) and name and not (folder / name).is_file():
             found.add(path, f'there is no file "{name}" beside the project',
-                      "run `radiocov terrain fetch`, put it there or correct the name", "warning")
+                      "put it there or correct the name", "warning")
     built_in = (("terrain", "legend", "legends", ".csv"), ("policy", "file", "policies", ".toml"))
     for section, key, place, suffix in built_in:
         package = "terrain" if section == "terrain" else "targets"

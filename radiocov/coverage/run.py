@@ -64,6 +64,16 @@ def read_ground(inputs: Inputs) -> Ground:
 
     project = inputs.project
     grid = project_grid(inputs)
+    files = {path: "terrain.elevation" for path in project.elevation_files}
+    if project.landcover_file:
+        files[project.landcover_file] = "terrain.landcover"
+    missing = [
+        Problem(project.path.name, key, f'there is no file "{path.name}"', "put it there or correct the name")
+        for path, key in files.items()
+        if not path.exists()
+    ]
+    if missing:
+        raise ProjectError(missing)
     try:
         return load_ground(
             grid, elevation_sources(project), voids=project.terrain.voids, landcover=project.landcover_file,

@@ -29,6 +29,7 @@ from .p1812_formulas import (
     distance_weight,
     ducting_db,
     ducting_diffraction_db,
+    edge_parameter,
     effective_earth_radius_km,
     elevation_mrad,
     free_space_db,
@@ -42,6 +43,7 @@ from .p1812_formulas import (
     spherical_earth_db,
     time_weight,
     troposcatter_db,
+    wavelength_m,
 )
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -121,7 +123,7 @@ def profile_nu(d, g, hts, hrs, c, lam):
         s = s_tr - c * dtot
         for i in range(1, n - 1):
             clearance = g[i] - c * d[i] * d[i] - hts - s * d[i]
-            nu = max(nu, clearance * math.sqrt(0.002 * dtot / (lam * d[i] * (dtot - d[i]))))
+            nu = max(nu, edge_parameter(clearance, dtot, d[i], lam))
         return nu
     s_rim = -np.inf
     for i in range(1, n - 1):
@@ -145,7 +147,7 @@ def smooth_nu(d, h_t, h_r, c, lam):
         for i in range(1, n - 1):
             x = dtot - d[i]
             clearance = c * d[i] * x - (h_t * x + h_r * d[i]) / dtot
-            nu = max(nu, clearance * math.sqrt(0.002 * dtot / (lam * d[i] * x)))
+            nu = max(nu, edge_parameter(clearance, dtot, d[i], lam))
         return nu
     return bullington_point_nu(s_tim, s_rim, h_t, h_r, dtot, lam, d[1], d[n - 2])
 
@@ -196,6 +198,32 @@ def horizons(d, h, hts, hrs, ae, lam):
 
 
 @kernel
+def smooth_surface(d, h, hts, hrs):
+    """The surface fitted to a profile (section 5.6): ``(hst, hsr, hobs, alpha_obt, alpha_obr)``.
+
+    hst, hsr: its heights under the terminals before any limit (eqs 83 to 86); hobs: the highest ground above the
+    line between the antennas; alpha_obt, alpha_obr: the steepest angle of ground above that line seen from either
+    end (eqs 87), m/km.
+    """
+    n = d.size
+    dtot = d[n - 1]
+    v1 = v2 = 0.0
+    hobs = alpha_obt = alpha_obr = -np.inf
+    s_tr = (hrs - hts) / dtot
+    for i in range(1, n):
+        step = d[i] - d[i - 1]
+        v1 += step * (h[i] + h[i - 1])
+        v2 += step * (h[i] * (2.0 * d[i] + d[i - 1]) + h[i - 1] * (d[i] + 2.0 * d[i - 1]))
+        if i < n - 1:
+            over = h[i] - hts - s_tr * d[i]
+            hobs = max(hobs, over)
+            alpha_obt = max(alpha_obt, over / d[i])
+            alpha_obr = max(alpha_obr, over / (dtot - d[i]))
+    hst, hsr = smooth_earth_fit(v1, v2, dtot)
+    return hst, hsr, hobs, alpha_obt, alpha_obr
+
+
+@kernel
 def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, dct, dcr, sigma_l, z_l, full):
     """Every term of one path, in the order of ``TERMS``; the last is the basic transmission loss, dB.
 
@@ -209,26 +237,14 @@ def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, d
     n = d.size
     dtot = d[n - 1]
     hts, hrs = h[0] + htg, h[n - 1] + hrg
-    lam = 0.2998 / f_ghz
+    lam = wavelength_m(f_ghz)
     ae = effective_earth_radius_km(delta_n)
     g = h + clutter
     omega, dtm, dlm = path_zones(d, zone)
     b0 = beta_0_percent(phi, dtm, dlm)
     lt, lr, dlt, dlr, theta_t, theta_r, theta = horizons(d, h, hts, hrs, ae, lam)
 
-    v1 = v2 = 0.0
-    hobs = alpha_obt = alpha_obr = -np.inf
-    s_tr = (hrs - hts) / dtot
-    for i in range(1, n):
-        step = d[i] - d[i - 1]
-        v1 += step * (h[i] + h[i - 1])
-        v2 += step * (h[i] * (2.0 * d[i] + d[i - 1]) + h[i - 1] * (d[i] + 2.0 * d[i - 1]))
-        if i < n - 1:
-            over = h[i] - hts - s_tr * d[i]
-            hobs = max(hobs, over)
-            alpha_obt = max(alpha_obt, over / d[i])
-            alpha_obr = max(alpha_obr, over / (dtot - d[i]))
-    hst_fit, hsr_fit = smooth_earth_fit(v1, v2, dtot)
+    hst_fit, hsr_fit, hobs, alpha_obt, alpha_obr = smooth_surface(d, h, hts, hrs)
     hstd, hsrd = diffraction_heights(hst_fit, hsr_fit, h[0], h[n - 1], hobs, alpha_obt, alpha_obr)
     hst, hsr = min(hst_fit, h[0]), min(hsr_fit, h[n - 1])
     hte, hre = hts - hst, hrs - hsr

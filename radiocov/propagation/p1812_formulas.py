@@ -16,10 +16,17 @@ NO_COAST_KM = 500.0  # "far from any coast" for d_ct and d_cr
 HORIZONTAL, VERTICAL = 0, 1
 LOG10_E = 0.4342944819032518
 SEA, COASTAL, INLAND = 1, 3, 4
+LAND_EPS_R, LAND_SIGMA = 22.0, 0.003  # relative permittivity, conductivity in S/m (section 4.3.3)
+SEA_EPS_R, SEA_SIGMA = 80.0, 5.0
 
 # --- section 3.5: effective Earth radius; 3.6: zones and the time percentage of ducting ---------------
 
 AB_KM = 3.0 * EARTH_RADIUS_KM  # eq 7b: exceeded for beta_0 of the time
+
+
+@inlined
+def wavelength_m(f_ghz):
+    return 0.2998 / f_ghz
 
 
 @inlined
@@ -85,6 +92,12 @@ def knife_edge_db(nu):
 
 
 @inlined
+def edge_parameter(excess, d_km, d1, lam):
+    """nu of an edge ``excess`` m above the line between the antennas, d1 of d_km along the path (P.526 eq 26)."""
+    return excess * math.sqrt(0.002 * d_km / (lam * d1 * (d_km - d1)))
+
+
+@inlined
 def bullington_db(nu, d_km):
     """Bullington loss of a path of d_km whose edge parameter is nu (eqs 16 to 21)."""
     luc = knife_edge_db(nu)
@@ -102,7 +115,7 @@ def bullington_point_nu(s_tim, s_rim, hts, hrs, d_km, lam, d_first, d_last):
     d_bp = d_bp if d_bp >= d_first else d_first
     d_bp = d_bp if d_bp <= d_last else d_last
     excess = hts + s_tim * d_bp - (hts * (d_km - d_bp) + hrs * d_bp) / d_km
-    return excess * math.sqrt(0.002 * d_km / (lam * d_bp * (d_km - d_bp)))
+    return edge_parameter(excess, d_km, d_bp, lam)
 
 
 @inlined
@@ -135,10 +148,11 @@ def _height_gain(b, floor):
 
 
 @inlined
-def spherical_earth_db(d_km, hte, hre, a_km, f_ghz, lam, omega, pol, mixed):
-    """Spherical-Earth diffraction loss Ldsph (section 4.3.2, eqs 22 to 27, 36).
+def smooth_path(d_km, hte, hre, a_km, lam):
+    """Clearance of a path over a smooth Earth (section 4.3.2, eqs 22 to 26): ``(beyond, a_eff, share)``.
 
-    ``mixed`` False says that the path has no sea, so that the sea term need not be evaluated.
+    beyond the horizon the first term holds with a_eff = a_km; within it, with the radius a_eff that would just
+    touch the path (eq 27) and multiplied by share, which is negative where the path is clear.
     """
     roots = math.sqrt(hte) + math.sqrt(hre)
     beyond = d_km >= math.sqrt(0.002 * a_km) * roots
@@ -152,14 +166,37 @@ def spherical_earth_db(d_km, hte, hre, a_km, f_ghz, lam, omega, pol, mixed):
     d2 = d_km - d1
     h_se = ((hte - 500.0 * d1 * d1 / a_km) * d2 + (hre - 500.0 * d2 * d2 / a_km) * d1) / d_km
     h_req = 17.456 * math.sqrt(max(d1 * d2 * lam / d_km, 1e-12))
-    # within line of sight, the effective Earth radius that would just touch the path (eq 27)
     per_root = d_km / max(roots, 1e-9)
     a_eff = a_km if beyond else 500.0 * per_root * per_root
-    loss = first_term_db(d_km, hte, hre, a_eff, f_ghz, 22.0, 0.003, pol)
-    if mixed:
-        loss = (1.0 - omega) * loss + omega * first_term_db(d_km, hte, hre, a_eff, f_ghz, 80.0, 5.0, pol)
-    visible = max((1.0 - h_se / h_req) * max(loss, 0.0), 0.0)
+    return beyond, a_eff, 1.0 - h_se / h_req
+
+
+@inlined
+def _limited_db(loss, beyond, share):
+    """The first term as it counts: in full beyond the horizon, else by its share and never a gain."""
+    visible = max(share * max(loss, 0.0), 0.0)
     return loss if beyond else visible
+
+
+@inlined
+def spherical_earth_ground_db(d_km, hte, hre, a_km, f_ghz, lam, eps_r, sigma, pol):
+    """Spherical-Earth diffraction loss over one kind of ground (P.526 section 3.2)."""
+    beyond, a_eff, share = smooth_path(d_km, hte, hre, a_km, lam)
+    return _limited_db(first_term_db(d_km, hte, hre, a_eff, f_ghz, eps_r, sigma, pol), beyond, share)
+
+
+@inlined
+def spherical_earth_db(d_km, hte, hre, a_km, f_ghz, lam, omega, pol, mixed):
+    """Spherical-Earth diffraction loss Ldsph (section 4.3.2, eqs 22 to 27, 36).
+
+    ``mixed`` False says that the path has no sea, so that the sea term need not be evaluated.
+    """
+    beyond, a_eff, share = smooth_path(d_km, hte, hre, a_km, lam)
+    loss = first_term_db(d_km, hte, hre, a_eff, f_ghz, LAND_EPS_R, LAND_SIGMA, pol)
+    if mixed:
+        sea = first_term_db(d_km, hte, hre, a_eff, f_ghz, SEA_EPS_R, SEA_SIGMA, pol)
+        loss = (1.0 - omega) * loss + omega * sea
+    return _limited_db(loss, beyond, share)
 
 
 # --- section 4.4: troposcatter; 4.5: ducting --------------------------------------------------------

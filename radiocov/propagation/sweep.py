@@ -43,6 +43,7 @@ from .p1812_formulas import (
     spherical_earth_db,
     time_weight,
     troposcatter_db,
+    wavelength_m,
 )
 
 #: Receivers a block. The formulas run over blocks of fixed size whose columns lie at constant offsets of one
@@ -435,7 +436,7 @@ def radial_loss(
     q, w: working space from ``workspace(n)``
     out: (n,) float to receive the loss
     """
-    lam = 0.2998 / f_ghz
+    lam = wavelength_m(f_ghz)
     ae = effective_earth_radius_km(delta_n)
     hts = h[0] + htg
     if want[0]:

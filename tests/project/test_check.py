@@ -80,7 +80,7 @@ def test_missing_terrain_stops_here_but_not_loading(folder):
     assert not report.ok and report.plan is not None
     assert told(report) == [
         'error: project.toml: line 17, terrain.elevation: there is no file "terrain/elevation.tif" beside '
-        "the project; run `radiocov terrain fetch`, put it there or correct the name"]
+        "the project; put it there or correct the name"]
 
 
 @pytest.mark.parametrize(("voids", "severity"), [("error", "error"), ("sea", "warning")])

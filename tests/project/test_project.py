@@ -49,7 +49,7 @@ def test_a_name_is_enough_and_the_rest_has_defaults(load, tmp_path):
 def test_missing_terrain_is_a_warning_because_fetching_it_needs_the_project(load):
     assert [str(w) for w in load(ABOUT).warnings] == [
         'project.toml: terrain.elevation: there is no file "terrain/elevation.tif" beside the project; '
-        "run `radiocov terrain fetch`, put it there or correct the name"]
+        "put it there or correct the name"]
 
 
 def test_relative_paths_start_at_the_file_and_bom_and_crlf_are_fine(load, tmp_path):
