@@ -46,6 +46,7 @@ class Case:
     delta_n: float = 45.0
     n0: float = 325.0
     pixel_m: float = 100.0
+    alternative_smooth_path: bool = False
     environment: str = "urban"
     climate: str = "continental-temperate"
     variability_mode: int = 12
@@ -156,6 +157,7 @@ def _p1812(profile: Profile, case: Case) -> Answer:
         frequency_mhz=case.frequency_mhz, tx_height_m=case.tx_height_m, rx_height_m=case.rx_height_m,
         time_percent=case.time_percent, location_percent=case.location_percent, polarization=case.polarization,
         mid_latitude_deg=phi, delta_n=case.delta_n, n0=case.n0, pixel_m=case.pixel_m,
+        alternative_smooth_path=case.alternative_smooth_path,
     )  # fmt: skip
     return Answer("p1812", terms["Lb"], terms, warnings)
 
@@ -260,5 +262,7 @@ def convert(name: str, cell: str) -> Any:
     """An option's value from text; None where it should be a number and is none."""
     if name in ("model", "polarization", "environment", "climate"):
         return cell
+    if name == "alternative_smooth_path":
+        return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(cell.lower())
     value = _number(cell)
     return int(value) if value is not None and name == "variability_mode" else value

@@ -17,11 +17,10 @@ All results are losses beyond free space, dB, median over time for the median ef
 km, heights m, frequencies MHz. The wavelength is 299.8 / f as in P.1812.
 """
 
-
 import numba
 import numpy as np
 
-from .p1812 import profile_nu, smooth_nu, smooth_surface
+from .p1812 import check_distances, profile_nu, smooth_nu, smooth_surface
 from .p1812_formulas import (
     HORIZONTAL,
     LAND_EPS_R,
@@ -319,11 +318,7 @@ def _profiles(distance_km, height_m):
         if not np.isfinite(values).all():
             at = int(np.argwhere(~np.isfinite(values))[0][-1])
             raise ValueError(f"{name} of point {at + 1} is not a number; fill voids first")
-    if d[0] != 0.0:
-        raise ValueError(f"the profile starts at {d[0]:g} km; it must start at 0, at the transmitter")
-    if not (np.diff(d) > 0.0).all():
-        at = int(np.flatnonzero(~(np.diff(d) > 0.0))[0]) + 2
-        raise ValueError(f"distance_km of point {at} is not beyond the point before it")
+    check_distances(d)
     return d, np.atleast_2d(h), h.ndim == 1
 
 

@@ -21,6 +21,7 @@ from .p1812_formulas import (
     NO_COAST_KM,
     SEA,
     VERTICAL,
+    alternative_smooth_nu,
     angular_weight,
     beta_0_percent,
     bullington_db,
@@ -153,6 +154,13 @@ def smooth_nu(d, h_t, h_r, c, lam):
 
 
 @kernel
+def _smooth_nu(d, h_t, h_r, c, lam, alternative):
+    if alternative:
+        return alternative_smooth_nu(d[d.size - 1], h_t, h_r, 500.0 / c, lam)
+    return smooth_nu(d, h_t, h_r, c, lam)
+
+
+@kernel
 def horizons(d, h, hts, hrs, ae, lam):
     """Horizons over bare ground h (section 5.3): ``(lt, lr, dlt, dlr, theta_t, theta_r, theta)``.
 
@@ -224,7 +232,9 @@ def smooth_surface(d, h, hts, hrs):
 
 
 @kernel
-def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, dct, dcr, sigma_l, z_l, full):
+def path_terms(
+    d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, dct, dcr, sigma_l, z_l, alternative, full
+):
     """Every term of one path, in the order of ``TERMS``; the last is the basic transmission loss, dB.
 
     d, h, clutter: (n,) float64, km from the transmitter (d[0] = 0, increasing), m ground, m clutter height
@@ -232,6 +242,7 @@ def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, d
     htg, hrg: antenna heights above ground, m;  phi: latitude of the path's centre, deg
     dct, dcr: distances over land from the terminals to the coast, km (500 where there is none)
     sigma_l, z_l: location variability, dB, and its multiplier I(pL/100) (0 at 50 % of locations)
+    alternative: the smooth path's Bullington loss by Attachment 4, without its profile points
     full: also the diffraction terms for beta_0 where the result does not need them (p = 50 %)
     """
     n = d.size
@@ -261,7 +272,7 @@ def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, d
     htc, hrc = hts - hstd, hrs - hsrd
     c = 500.0 / ae
     lbulla50 = bullington_db(profile_nu(d, g, hts, hrs, c, lam), dtot)
-    lbulls50 = bullington_db(smooth_nu(d, htc, hrc, c, lam), dtot)
+    lbulls50 = bullington_db(_smooth_nu(d, htc, hrc, c, lam, alternative), dtot)
     ldsph50 = spherical_earth_db(dtot, htc, hrc, ae, f_ghz, lam, omega, pol, omega > 0.0)
     ld50 = lbulla50 + max(ldsph50 - lbulls50, 0.0)
     lbulla = lbulls = ldsph = np.nan
@@ -269,7 +280,7 @@ def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, d
     if p < 50.0 or full:
         c = 500.0 / AB_KM
         lbulla = bullington_db(profile_nu(d, g, hts, hrs, c, lam), dtot)
-        lbulls = bullington_db(smooth_nu(d, htc, hrc, c, lam), dtot)
+        lbulls = bullington_db(_smooth_nu(d, htc, hrc, c, lam, alternative), dtot)
         ldsph = spherical_earth_db(dtot, htc, hrc, AB_KM, f_ghz, lam, omega, pol, omega > 0.0)
         ldb = lbulla + max(ldsph - lbulls, 0.0)
     fi = time_weight(p, b0)
@@ -301,7 +312,7 @@ def path_terms(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, d
 def path_loss(d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, dct, dcr):
     """Basic transmission loss alone, at 50 % of locations, dB; arguments as in ``path_terms``."""
     return path_terms(
-        d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, dct, dcr, 0.0, 0.0, False
+        d, h, clutter, zone, htg, hrg, f_ghz, p, phi, delta_n, n0, pol, dct, dcr, 0.0, 0.0, False, False
     )[-1]
 
 
@@ -326,6 +337,7 @@ def basic_transmission_loss(
     tx_coast_km: float = NO_COAST_KM,
     rx_coast_km: float = NO_COAST_KM,
     pixel_m: float = 100.0,
+    alternative_smooth_path: bool = False,
 ) -> tuple[dict[str, float], list[str]]:
     """Basic transmission loss of one path with every intermediate term, and warnings where the text only advises.
 
@@ -336,6 +348,7 @@ def basic_transmission_loss(
     time_percent: 1 to 50; location_percent: 1 to 99, within a square of ``pixel_m``
     mid_latitude_deg: of the path's centre (``mid_path_latitude_deg``)
     tx_coast_km, rx_coast_km: distances over land to the coast, 500 where there is none
+    alternative_smooth_path: Bullington loss of the smooth path by Attachment 4 to Annex 1
 
     The keys of the first result are ``TERMS``: the Recommendation's symbols; ``Lb`` is the result. Symbols that the
     text uses twice: hst_fit, hsr_fit are eqs 85-86, hst, hsr the limited ones (eq 90); htc, hrc are eq 37; Lbulla,
@@ -365,7 +378,7 @@ def basic_transmission_loss(
     terms = path_terms(
         d, h, r, z, tx_height_m, rx_height_m, frequency_mhz / 1000.0, time_percent, mid_latitude_deg, delta_n, n0,
         VERTICAL if polarization == "vertical" else HORIZONTAL, tx_coast_km, rx_coast_km,
-        sigma, inverse_normal(location_percent / 100.0), True,
+        sigma, inverse_normal(location_percent / 100.0), alternative_smooth_path, True,
     )  # fmt: skip
     warnings = []
     if not 0.25 <= d[-1] <= 3000.0:
@@ -380,12 +393,17 @@ def _check_profile(d, h, r, z):
         if not np.isfinite(values).all():
             at = int(np.flatnonzero(~np.isfinite(values))[0])
             raise ValueError(f"{name} of point {at + 1} is not a number; fill voids first")
+    check_distances(d)
+    if (r < 0.0).any():
+        raise ValueError("clutter_m has a negative height")
+    if not np.isin(z, (1, 3, 4)).all():
+        raise ValueError("zone must be 1 (sea), 3 (coastal land) or 4 (inland)")
+
+
+def check_distances(d):
+    """ValueError unless the distances of a profile start at 0 and increase."""
     if d[0] != 0.0:
         raise ValueError(f"the profile starts at {d[0]:g} km; it must start at 0, at the transmitter")
     if not (np.diff(d) > 0.0).all():
         at = int(np.flatnonzero(~(np.diff(d) > 0.0))[0]) + 2
         raise ValueError(f"distance_km of point {at} is not beyond the point before it")
-    if (r < 0.0).any():
-        raise ValueError("clutter_m has a negative height")
-    if not np.isin(z, (1, 3, 4)).all():
-        raise ValueError("zone must be 1 (sea), 3 (coastal land) or 4 (inland)")

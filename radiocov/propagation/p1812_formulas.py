@@ -148,14 +148,8 @@ def _height_gain(b, floor):
 
 
 @inlined
-def smooth_path(d_km, hte, hre, a_km, lam):
-    """Clearance of a path over a smooth Earth (section 4.3.2, eqs 22 to 26): ``(beyond, a_eff, share)``.
-
-    beyond the horizon the first term holds with a_eff = a_km; within it, with the radius a_eff that would just
-    touch the path (eq 27) and multiplied by share, which is negative where the path is clear.
-    """
-    roots = math.sqrt(hte) + math.sqrt(hre)
-    beyond = d_km >= math.sqrt(0.002 * a_km) * roots
+def _least_clearance(d_km, hte, hre, a_km):
+    """``(d1, d2, h_se)``: place and height of the least clearance over a smooth Earth (eqs 23, 24)."""
     total = max(hte + hre, 1e-9)
     c = (hte - hre) / total
     m = 250.0 * d_km * d_km / (a_km * total)
@@ -164,7 +158,32 @@ def smooth_path(d_km, hte, hre, a_km, lam):
     b = 2.0 * math.sqrt((m + 1.0) / (3.0 * m)) * small_sin(asin(arg) * (1.0 / 3.0))
     d1 = 0.5 * d_km * (1.0 + b)
     d2 = d_km - d1
-    h_se = ((hte - 500.0 * d1 * d1 / a_km) * d2 + (hre - 500.0 * d2 * d2 / a_km) * d1) / d_km
+    return d1, d2, ((hte - 500.0 * d1 * d1 / a_km) * d2 + (hre - 500.0 * d2 * d2 / a_km) * d1) / d_km
+
+
+@inlined
+def alternative_smooth_nu(d_km, hte, hre, a_km, lam):
+    """Edge parameter of the smooth path without its profile points (Attachment 4 to Annex 1)."""
+    d1, d2, h_se = _least_clearance(d_km, hte, hre, a_km)
+    in_sight = -h_se * math.sqrt(0.002 * d_km / (lam * max(d1 * d2, 1e-12)))
+    c = 500.0 / a_km
+    s_tim = c * d_km - 2.0 * math.sqrt(c * hte)
+    s_rim = c * d_km - 2.0 * math.sqrt(c * hre)
+    edge = 1e-9 * d_km
+    over_horizon = bullington_point_nu(s_tim, s_rim, hte, hre, d_km, lam, edge, d_km - edge)
+    return over_horizon if d_km >= math.sqrt(0.002 * a_km) * (math.sqrt(hte) + math.sqrt(hre)) else in_sight
+
+
+@inlined
+def smooth_path(d_km, hte, hre, a_km, lam):
+    """Clearance of a path over a smooth Earth (section 4.3.2, eqs 22 to 26): ``(beyond, a_eff, share)``.
+
+    beyond the horizon the first term holds with a_eff = a_km; within it, with the radius a_eff that would just
+    touch the path (eq 27) and multiplied by share, which is negative where the path is clear.
+    """
+    roots = math.sqrt(hte) + math.sqrt(hre)
+    beyond = d_km >= math.sqrt(0.002 * a_km) * roots
+    d1, d2, h_se = _least_clearance(d_km, hte, hre, a_km)
     h_req = 17.456 * math.sqrt(max(d1 * d2 * lam / d_km, 1e-12))
     per_root = d_km / max(roots, 1e-9)
     a_eff = a_km if beyond else 500.0 * per_root * per_root

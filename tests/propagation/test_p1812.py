@@ -178,3 +178,14 @@ def test_loss_falls_with_time_percentage():
         path(np.arange(200) * 0.2, h, clutter_m=clutter, zone=zone, time_percent=p)[0]["Lb"] for p in (1, 5, 20, 50)
     ]
     assert losses == sorted(losses)
+
+
+def test_the_alternative_smooth_path_is_the_limit_of_ever_finer_profiles():
+    """Attachment 4 has no profile points: beyond the horizon those of a fine profile come as near as one likes."""
+    fine = np.linspace(0.0, 80.0, 8001)
+    ground = np.zeros(fine.size)
+    profile, _ = path(fine, ground)
+    closed, _ = path(fine, ground, alternative_smooth_path=True)
+    assert closed["Lbulls50"] == pytest.approx(profile["Lbulls50"], abs=1e-4)
+    coarse, _ = path(fine[::1000], ground[::1000])
+    assert abs(closed["Lbulls50"] - coarse["Lbulls50"]) > 0.01

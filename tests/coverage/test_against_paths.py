@@ -1,0 +1,104 @@
+"""Loss rasters against P.1812 path by path: own profiles, own distances, only the single-path model in common."""
+
+import math
+
+import numpy as np
+import pytest
+
+from radiocov.coverage import polar
+from radiocov.coverage.run import loss_settings, read_ground, terminal_height_m
+from radiocov.coverage.sector import Transmitter, fan_of, loss_raster
+from radiocov.demo import write_demo
+
+SITES = ("LT01", "CS02", "TW16")  # the plain and the coast, a valley, a hill
+PIXELS = 200
+
+
+@pytest.fixture(scope="module")
+def rasters(made, tmp_path_factory):
+    """The demo's ground, and for each site where it stands, its antenna's height and its loss raster."""
+    folder = tmp_path_factory.mktemp("demo")
+    write_demo(folder)
+    inputs = made.inputs_of(folder)
+    ground = read_ground(inputs)
+    project = inputs.project
+    settings = loss_settings(project, project.model.frequency_mhz, terminal_height_m(project))
+    found = []
+    for s in (s for s in inputs.sites if s.id in SITES):
+        x, y = (float(v) for v in ground.grid.from_lonlat(s.lon, s.lat))
+        place = *ground.grid.rowcol(x, y), s.antenna_height_m
+        found.append((*place, *loss_raster(ground, Transmitter(x, y, s.antenna_height_m), settings)))
+    assert len(found) == len(SITES)
+    return ground, settings, found
+
+
+@pytest.fixture(scope="module")
+def pixels(rasters):
+    """200 random pixels with a loss: (number of the site, row, column, loss)."""
+    ground, _, found = rasters
+    random = np.random.default_rng(1812)
+    chosen = []
+    while len(chosen) < PIXELS:
+        number = len(chosen) % len(found)
+        *_, window, loss = found[number]
+        row, col = random.integers(window.height), random.integers(window.width)
+        if math.isfinite(loss[row, col]):
+            chosen.append((number, window.top + int(row), window.left + int(col), float(loss[row, col])))
+    return chosen
+
+
+def test_every_pixel_holds_the_path_loss_of_its_radial_sample(made, rasters, pixels):
+    ground, settings, found = rasters
+    fan = fan_of(ground.grid, settings.radius_km)
+    difference = []
+    for number, row, col, loss in pixels:
+        row0, col0, height_m, *_ = found[number]
+        radial, ring = polar.sample_of_pixel(row, col, row0, col0, fan.rings, fan.radials, fan.level)
+        assert ring > 0
+        azimuth = 2.0 * math.pi * radial / fan.radials
+        to = row0 - ring * math.cos(azimuth), col0 + ring * math.sin(azimuth)
+        difference.append(loss - made.loss_along(ground, settings, height_m, row0, col0, *to, ring))
+    difference = np.array(difference)
+    assert np.abs(difference).max() < 0.001, made.spread(difference)
+
+
+def test_a_pixel_takes_a_sample_half_a_step_away_at_most(rasters, pixels):
+    ground, settings, found = rasters
+    fan = fan_of(ground.grid, settings.radius_km)
+    for number, row, col, _ in pixels:
+        row0, col0, *_ = found[number]
+        radial, ring = polar.sample_of_pixel(row, col, row0, col0, fan.rings, fan.radials, fan.level)
+        distance, azimuth = math.hypot(row - row0, col - col0), math.atan2(col - col0, row0 - row)
+        aside = (azimuth - 2.0 * math.pi * radial / fan.radials + math.pi) % (2.0 * math.pi) - math.pi
+        assert abs(distance - ring) <= 0.5 + 1e-9
+        assert abs(aside) * ring <= 0.5 + 1e-9
+
+
+def test_losses_agree_with_exact_paths_to_the_pixels_centres(made, rasters, pixels, record_property):
+    ground, settings, found = rasters
+    difference = np.array(
+        [
+            loss - made.exact_loss(ground, settings, found[number][2], *found[number][:2], row, col)
+            for number, row, col, loss in pixels
+        ]
+    )
+    figures = made.spread(difference)
+    record_property("against exact paths", figures)
+    print(figures)
+    assert np.median(np.abs(difference)) < 0.5, figures
+    assert abs(difference.mean()) < 0.1, figures
+
+
+def test_reach_is_the_radius_and_the_grid(rasters):
+    """No value beyond the radius (to half a pixel), every pixel nearer has one."""
+    ground, settings, found = rasters
+    reach = settings.radius_km * 1000.0 / ground.grid.resolution_m
+    for row0, col0, _, window, loss in found:
+        row, col = np.mgrid[window.top : window.top + window.height, window.left : window.left + window.width]
+        distance = np.hypot(row - row0, col - col0)
+        assert np.isnan(loss[distance > reach + 0.5]).all()
+        assert np.isfinite(loss[distance < reach - 0.5]).all()
+        outside = np.ones(ground.grid.shape, bool)
+        outside[window.slices] = False
+        row, col = np.nonzero(outside)
+        assert (np.hypot(row - row0, col - col0) > reach - 0.5).all()
