@@ -38,3 +38,5 @@ def _use_kernel_cache() -> None:
 
 
 _use_kernel_cache()
+# MiB; GDAL would else keep a twentieth of the machine's memory in blocks that it has already written
+_os.environ.setdefault("GDAL_CACHEMAX", "128")

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from terrain.grid import Grid
 
 # What the estimates rest on, measured for P.1812 over radials; a rough guide, not a promise.
-SECONDS_PER_RECEIVER = 0.35e-6  # one core
+SECONDS_PER_RECEIVER = 0.25e-6  # one core
+SECONDS_PER_PIXEL = 0.5e-6  # one core, a state and service: combining, writing
+START_SECONDS = 2.0
 GROUND_BYTES = 10  # a pixel: elevation 4, class 1, clutter height 4, zone 1
+PROCESS_BYTES = 350 * 1024**2  # the program itself with its libraries
 TILE_BYTES = 64 * 1024**2  # a worker's share while networks are combined
 LOSS_BYTES = 4  # a receiver in a stored loss raster, before compression
 STATE_BYTES = 4 + 2  # a pixel of level and best server
@@ -122,12 +125,14 @@ def make_plan(inputs: Inputs, grid: Grid, cores: int | None = None) -> Plan:
     radius_m = project.model.radius_km * 1000
     receivers = sum(_receivers(grid, lon, lat, radius_m) for lon, lat, *_ in positions)
     pixels = grid.width * grid.height
+    combined = len(counted) * len(project.services) * pixels
     return Plan(
         crs=grid.crs, resolution_m=grid.resolution_m, width=grid.width, height=grid.height,
         states=tuple(StatePlan(state.id, state.date, len(sites)) for state, sites in counted.items()),
         loss_rasters=len(positions), receivers=receivers, cores=cores,
-        seconds=receivers * SECONDS_PER_RECEIVER / cores,
-        memory_bytes=pixels * GROUND_BYTES + cores * TILE_BYTES,
+        seconds=START_SECONDS
+        + (receivers * SECONDS_PER_RECEIVER + combined * SECONDS_PER_PIXEL) / cores,
+        memory_bytes=PROCESS_BYTES + pixels * GROUND_BYTES + receivers * LOSS_BYTES + cores * TILE_BYTES,
         disk_bytes=receivers * LOSS_BYTES
         + len(counted) * pixels * (STATE_BYTES + len(project.services) * SERVICE_BYTES))
 

@@ -24,6 +24,21 @@ def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateR
     return evaluate(inputs.policy, period, inputs.areas, inputs.roads, results), results
 
 
+COARSE_M = 100.0  # ground coarser than this hides single hills
+
+
+def coarse_warning(results: StateResults) -> tuple[str, str] | None:
+    """In English and Chinese, where the ground is too coarse to prove anything by; else None."""
+    sources = results.manifest["provenance"]["ground"]["elevation"]["sources"]
+    step = max([results.grid.resolution_m, *(s["native_step_m"] for s in sources)])
+    if step <= COARSE_M:
+        return None
+    return (
+        f"Coarse ground: heights every {step:.0f} m, so single hills are missing. Good for an overview, not a proof.",
+        f"地形数据较粗：高程间隔约 {step:.0f} 米，个别山头未体现。仅供总体参考，不能作为覆盖证明。",
+    )
+
+
 def origin(results: StateResults) -> dict[str, Any]:
     """Where figures come from, for everything that shows them."""
     made = results.manifest["provenance"]
@@ -38,14 +53,17 @@ def origin(results: StateResults) -> dict[str, Any]:
         "network_on": results.manifest["date"],
         "computed": results.manifest["computed"],
         "radiocov": made["radiocov"],
+        "warning": (coarse_warning(results) or (None,))[0],
     }
 
 
 def origin_line(results: StateResults) -> str:
-    """The same in one line of English."""
+    """The same in one line of English, and a second one where the ground is coarse."""
     o = origin(results)
+    coarse = coarse_warning(results)
     kind = "SYNTHETIC terrain" if o["synthetic"] else "terrain"
     return (
         f"{o['model']} within {o['radius_km']:g} km, not calibrated; {kind}: {o['terrain']}, {o['resolution_m']:g} m "
         f"pixels; network on {o['network_on']}; computed {o['computed'][:10]}; radiocov {o['radiocov']}"
+        + (f"\n{coarse[0]}" if coarse else "")
     )

@@ -25,6 +25,7 @@ PROJECT = """\
 name = "{name}"
 name_zh = "{name_zh}"
 note = "A made-up place and a made-up network, for demonstration"
+note_zh = "地点与网络均为虚构，仅供演示"
 
 [grid]
 resolution_m = {resolution:g}

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
-from radiocov.compliance import origin
+from radiocov.compliance import coarse_warning, origin
 from radiocov.coverage.results import StateResults
 from radiocov.coverage.run import read_ground
 from radiocov.inputs import Inputs
@@ -29,7 +29,6 @@ from targets.compliance import Compliance
 from targets.errors import TargetsError
 from targets.vectors import read_layer
 
-COARSE_M = 100.0  # ground coarser than this hides single hills
 ROAD_STEP_M = 200.0  # between the points at which a drawn road takes its colour
 
 Judged = list[tuple[Compliance, StateResults]]
@@ -50,14 +49,14 @@ def map_data(inputs: Inputs, judged: Judged) -> MapData:
     made = results.manifest["provenance"]
     return MapData(
         title=bilingual(project.project.name, project.project.name_zh),
-        note=bilingual(project.project.note) if project.project.note else None,
+        note=bilingual(project.project.note, project.project.note_zh) if project.project.note else None,
         grid=results.grid,
         elevation_m=ground.elevation_m,
         states=[_state(inputs, compliance, state) for compliance, state in judged],
         class_service={t.class_: t.service for t in inputs.policy.targets},
         provenance=_provenance(results),
         synthetic=made["synthetic"],
-        coarse_warning=_coarse(made["ground"], results.grid.resolution_m),
+        coarse_warning=bilingual(*coarse) if (coarse := coarse_warning(results)) else None,
         areas=_areas(inputs, judged, to_grid),
         roads=_roads(inputs, judged, to_grid),
         boundaries=_boundaries(inputs, to_grid),
@@ -80,17 +79,6 @@ def _provenance(results: StateResults) -> dict[str, Any]:
         "run_date": o["computed"][:10],
         "version": o["radiocov"],
     }
-
-
-def _coarse(ground: dict[str, Any], resolution_m: float) -> dict[str, str] | None:
-    """A warning where the ground is too coarse to prove anything by."""
-    step = max([resolution_m, *(s["native_step_m"] for s in ground["elevation"]["sources"])])
-    if step <= COARSE_M:
-        return None
-    return bilingual(
-        f"Coarse ground: heights every {step:.0f} m, so single hills are missing. Good for an overview, not a proof.",
-        f"地形数据较粗：高程间隔约 {step:.0f} 米，个别山头未体现。仅供总体参考，不能作为覆盖证明。",
-    )
 
 
 def _state(inputs: Inputs, compliance: Compliance, results: StateResults) -> MapState:

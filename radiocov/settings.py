@@ -41,6 +41,7 @@ class About(Section):
     name: str = _text(..., "the project's name in quotes", min_length=1)
     name_zh: str = ""
     note: str = ""
+    note_zh: str = ""
 
 
 class GridSettings(Section):

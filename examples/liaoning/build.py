@@ -21,13 +21,15 @@ from radiocov.files import write_text
 from radiocov.network import write_sites
 from terrain.errors import TerrainError
 
+NOTE_ZH = "站址、区域和道路走向均为示意，非实际网络"
 NOTE = "Illustrative sites, areas and road alignments; the real network is not public"
 PROJECT = """\
 # Liaoning: 14 prefecture-level cities. Made by build.py; README.md says what is real here and what is illustrative.
 [project]
 name = "Liaoning (illustrative network)"
-name_zh = "辽宁省（示例网络，站址、区域和道路走向均为示意，非实际网络）"
+name_zh = "辽宁省（示例网络）"
 note = {note}
+note_zh = {note_zh}
 
 [grid]
 resolution_m = {resolution:g}
@@ -65,7 +67,8 @@ def project_text(options: argparse.Namespace) -> str:
         landcover = f"landcover = {quoted(str(options.landcover))}"
     elevation = [str(f) for f in options.elevation or ["terrain/elevation.tif"]]
     return PROJECT.format(
-        note=quoted(NOTE), resolution=options.resolution, elevation=quoted(elevation), landcover=landcover,
+        note=quoted(NOTE), note_zh=quoted(NOTE_ZH), resolution=options.resolution,
+        elevation=quoted(elevation), landcover=landcover,
         surface="true" if options.surface else "false", source=quoted(options.source),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -16,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
-from radiocov.antennas import omni_beamwidth_deg, omni_pattern, read_pattern
+from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
 from radiocov.coverage import polar
 from radiocov.coverage.network import Server, best_servers
 from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
-from radiocov.coverage.sector import LossSettings, Transmitter, loss_raster
-from radiocov.coverage.store import MODEL_VERSIONS, LossStore, ground_key, loss_key
+from radiocov.coverage.sector import LossSettings, Transmitter, Window, loss_raster
+from radiocov.coverage.store import MODELS, LossStore, ground_key, loss_key
 from radiocov.files import content_key, file_digest, read_json, write_json
 from radiocov.inputs import Inputs, elevation_sources, project_grid
 from radiocov.network import Site, in_state
@@ -29,6 +30,7 @@ from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project, State
 from radiocov.propagation.p1812_formulas import location_variability_db
 from terrain.errors import TerrainError
+from terrain.grid import Grid
 from terrain.ground import Ground
 
 STORE = Path(".radiocov") / "loss"
@@ -64,7 +66,7 @@ def read_ground(inputs: Inputs) -> Ground:
 
     project = inputs.project
     grid = project_grid(inputs)
-    files = {path: "terrain.elevation" for path in project.elevation_files}
+    files = dict.fromkeys(project.elevation_files, "terrain.elevation")
     if project.landcover_file:
         files[project.landcover_file] = "terrain.landcover"
     missing = [
@@ -96,11 +98,15 @@ def terminal_height_m(project: Project) -> float:
     return min(project.terminal(service.terminal).height_m for service in project.services)
 
 
-def sigma_db(project: Project, ground: Ground, classes: np.ndarray, clutter_m: np.ndarray) -> np.ndarray:
+def sigma_db(
+    project: Project, ground: Ground, classes: np.ndarray, clutter_m: np.ndarray, height_m: float | None = None
+) -> np.ndarray:
     """Standard deviation of the level about its predicted median, dB: model error and location variability.
 
     The model's error is the one stated for the clutter class where there is land cover, else the project's.
+    height_m: of the terminal above ground; default: the one that the rasters are computed for.
     """
+    height_m = terminal_height_m(project) if height_m is None else height_m
     if project.landcover_file is None:
         error = np.full(len(ground.classes), project.model.model_error_db)
     else:
@@ -108,7 +114,7 @@ def sigma_db(project: Project, ground: Ground, classes: np.ndarray, clutter_m: n
             [project.model.model_error_db if c.kind == "nodata" else c.model_error_db for c in ground.classes]
         )
     location = _location_variability(
-        project.model.frequency_mhz / 1000.0, ground.grid.resolution_m, terminal_height_m(project), clutter_m
+        project.model.frequency_mhz / 1000.0, ground.grid.resolution_m, height_m, clutter_m
     )
     return np.hypot(error[classes], location).astype(np.float32)
 
@@ -116,6 +122,21 @@ def sigma_db(project: Project, ground: Ground, classes: np.ndarray, clutter_m: n
 def _location_variability(f_ghz: float, pixel_m: float, height_m: float, clutter_m: np.ndarray) -> np.ndarray:
     full = location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
     return full * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
+
+
+def pattern_of(project: Project, site: Site) -> Pattern:
+    """A site's antenna: its file's, or an omni with the vertical beam that its gain implies."""
+    if site.antenna:
+        return read_pattern(project.antennas_folder / site.antenna)
+    directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
+    return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
+
+
+def grid_north_deg(grid: Grid, site: Site) -> float:
+    """Direction of true north on the grid at a site, degrees clockwise from its columns."""
+    x0, y0 = grid.from_lonlat(site.lon, site.lat)
+    x1, y1 = grid.from_lonlat(site.lon, site.lat + 1e-4)
+    return math.degrees(math.atan2(x1 - x0, y1 - y0))
 
 
 def states_of(inputs: Inputs, on: dt.date | None) -> list[State]:
@@ -213,7 +234,7 @@ class CoverageRun:
         window, loss = loss_raster(self.ground, transmitter, settings, run=self._checked_map)
         about = {
             "site": site.id, "transmitter": [transmitter.x, transmitter.y, transmitter.height_m],
-            "model": MODEL_VERSIONS[settings.model], "settings": settings.to_dict(), "radiocov": __version__,
+            "model": MODELS[settings.model][0], "settings": settings.to_dict(), "radiocov": __version__,
         }  # fmt: skip
         return window, self.store.put(key, self.grid, window, loss, about)
 
@@ -249,18 +270,16 @@ class CoverageRun:
     # --- states ---------------------------------------------------------------------------------------
 
     def _server(self, site: Site, losses: dict[str, Any]) -> Server:
-        if site.antenna not in self._patterns and site.antenna:
-            self._patterns[site.antenna] = read_pattern(self.project.antennas_folder / site.antenna)
-        if site.antenna:
-            pattern = self._patterns[site.antenna]
-        else:
-            directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
-            pattern = omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
+        antenna = site.antenna, site.gain_dbi
+        if antenna not in self._patterns:
+            self._patterns[antenna] = pattern_of(self.project, site)
+        pattern = self._patterns[antenna]
         x, y = (float(v) for v in self.grid.from_lonlat(site.lon, site.lat))
         window, loss = losses[self._key(site)]
         horizontal, vertical = pattern.arrays
+        azimuth_deg = site.azimuth_deg + grid_north_deg(self.grid, site)
         return Server(
-            site, x, y, self._ground_at(x, y) + site.antenna_height_m, site.azimuth_deg + self._north_deg(site),
+            site, x, y, self._ground_at(x, y) + site.antenna_height_m, azimuth_deg,
             horizontal, vertical, not (horizontal.any() or vertical.any()), window, loss,
         )  # fmt: skip
 
@@ -273,12 +292,6 @@ class CoverageRun:
             ground.elevation_m, ground.clutter_height_m, ground.zone, row, col, 0.0, 0.0, 1, h, r, z
         )
         return float(h[0])
-
-    def _north_deg(self, site: Site) -> float:
-        """Direction of true north on the grid, degrees clockwise from its columns."""
-        x0, y0 = self.grid.from_lonlat(site.lon, site.lat)
-        x1, y1 = self.grid.from_lonlat(site.lon, site.lat + 1e-4)
-        return math.degrees(math.atan2(x1 - x0, y1 - y0))
 
     def _state_key(self, state: State, servers: list[Server]) -> str:
         """Everything that the state's rasters depend on."""
@@ -326,7 +339,7 @@ class CoverageRun:
         model = self.project.model
         return {
             "model": model.name,
-            "model_version": MODEL_VERSIONS[model.name],
+            "model_version": MODELS[model.name][0],
             "model_settings": model.model_dump(mode="json"),
             "calibration": None,
             "resolution_m": self.grid.resolution_m,
@@ -362,16 +375,26 @@ class CoverageRun:
         windows = tiles(self.grid)
         what = f"combining the network of {state.id}"
         with Rasters(folder, self.grid, layers, self.jobs) as rasters, self._pool() as pool:
-            pending = {pool.submit(self._tile, servers, window): window for window in windows}
-            for done, future in enumerate(self._finished(pending), start=1):
-                window = pending[future]
-                for (name, band), values in future.result().items():
+            for done, (window, layers_of_tile) in enumerate(self._in_turn(pool, servers, windows), start=1):
+                for (name, band), values in layers_of_tile.items():
                     rasters.write(name, band, window, values)
                 self.progress(what, done, len(windows))
         return {
             name: {"bands": [{"description": d, "unit": u} for d, u in bands], "nodata": nodata, "dtype": dtype}
             for name, dtype, nodata, bands, _ in layers
         }
+
+    def _in_turn(self, pool: ThreadPoolExecutor, servers: list[Server], windows: list[Window]) -> Iterator[Any]:
+        """``(window, its tile)``, with no more tiles in memory than keep the threads busy."""
+        waiting: deque[tuple[Window, Future]] = deque()
+        for window in windows:
+            waiting.append((window, pool.submit(self._tile, servers, window)))
+            if len(waiting) > 2 * self.jobs:
+                first, tile = waiting.popleft()
+                yield first, tile.result()
+        while waiting:
+            first, tile = waiting.popleft()
+            yield first, tile.result()
 
     def _tile(self, servers: list[Server], window: Any) -> dict[tuple[str, int], np.ndarray]:
         self._check()

@@ -154,7 +154,7 @@ def _by_distance(
         ground.elevation_m, ground.clutter_height_m, ground.zone, row0, col0, 0.0, 0.0, 1, *ground_at_tx
     )
     height_t = float(ground_at_tx[0][0]) + transmitter.height_m
-    codes = np.array([_hata_environment(c) for c in ground.classes], np.int64)
+    codes = np.array([hata_environment(c) for c in ground.classes], np.int64)
 
     def fill(rows: slice) -> None:
         row = np.arange(window.top + rows.start, window.top + rows.stop)[:, None]
@@ -182,7 +182,7 @@ def _by_distance(
     return out
 
 
-def _hata_environment(clutter: Any) -> int:
+def hata_environment(clutter: Any) -> int:
     """Extended Hata's environment of a clutter class: built-up by height, everything else open."""
     if clutter.kind != "built":
         return int(hata.HataEnvironment.OPEN)

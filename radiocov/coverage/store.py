@@ -18,8 +18,8 @@ from rasterio.io import MemoryFile
 from radiocov.coverage.sector import LossSettings, Transmitter, Window
 from radiocov.files import content_key, read_json, write_bytes, write_json
 
-#: Part of every key: to be raised whenever a model's results change.
-MODEL_VERSIONS = {"p1812": "ITU-R P.1812-8, 1", "extended-hata": "SEAMCAT, 1", "free-space": "ITU-R P.525, 1"}
+#: Model -> what it implements, for people, and a number to be raised whenever its results change.
+MODELS = {"p1812": ("ITU-R P.1812-8", 1), "extended-hata": ("extended Hata", 1), "free-space": ("ITU-R P.525", 1)}
 MAX_ERROR_DB = 0.0005
 
 
@@ -36,7 +36,7 @@ def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings) -> s
     """Key of one loss raster; ``ground`` is from ``ground_key``. Places are told apart to the millimetre."""
     return content_key(
         {
-            "version": MODEL_VERSIONS[settings.model],
+            "version": [settings.model, *MODELS[settings.model]],
             "ground": ground,
             "place": [round(transmitter.x, 3), round(transmitter.y, 3), round(transmitter.height_m, 3)],
             "settings": settings.to_dict(),

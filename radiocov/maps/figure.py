@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ RELIEF_SIDE_PX = 1400
 EMPTY = np.full((1, 1), LIGHTEST, np.uint8)  # stands where the coverage picture will be
 AREA_LINES = {"key": (3.0, "solid"), "urban": (2.4, "solid"), "suburban": (1.8, "4px,3px")}
 ROAD_WIDTHS = {"motorway": 4.0, "national": 3.0, "provincial": 2.2}
+MANY_MARKS = 60
 SITE_MARKS = {
     "existing": ("triangle-up", 16, INK),
     "planned": ("triangle-up", 15, PAPER),
@@ -144,24 +146,30 @@ def area_traces(data: MapData, tolerance: float) -> list[go.Scatter]:
     return traces
 
 
+def crowding(marks: int) -> float:
+    """Size of marks, 1 for a prefecture's few dozen and less for a province's hundreds, which would hide the map."""
+    return min(1.0, max(0.45, math.sqrt(MANY_MARKS / max(marks, 1))))
+
+
 def area_marks(areas: list[MapArea], state: MapState) -> go.Scatter:
     """One mark an area, a tick or a cross: the verdict is readable without its colour."""
     points = [area.geometry.representative_point() for area in areas]
     verdicts = [area.met.get(state.id) for area in areas]
     signs = {True: "\u2713", False: "\u2717", None: "\u2013"}
     colours = {True: SERVED_LINE, False: FAILED_LINE, None: INK}
+    scale = crowding(len(areas))
     return go.Scatter(
         x=[round(point.x) for point in points],
         y=[round(point.y) for point in points],
         mode="markers+text",
         marker={
             "symbol": "square",
-            "size": 17,
+            "size": 17 * scale,
             "color": PAPER,
-            "line": {"width": 1.6, "color": [colours[met] for met in verdicts]},
+            "line": {"width": 1.6 * scale, "color": [colours[met] for met in verdicts]},
         },
         text=[signs[met] for met in verdicts],
-        textfont={"size": 13, "color": [colours[met] for met in verdicts]},
+        textfont={"size": 13 * scale, "color": [colours[met] for met in verdicts]},
         customdata=list(range(len(areas))),
         hoverinfo="none",
         meta={"role": "areas", "state": state.id, "card": "area"},
@@ -214,6 +222,7 @@ def site_kind(state: MapState, position: int) -> str:
 def site_traces(state: MapState) -> list[go.Scatter]:
     """Sites of one state, one trace a kind: told apart by shape and filling, not by colour."""
     traces = []
+    scale = crowding(len(state.sites))
     for kind, (symbol, size, fill) in SITE_MARKS.items():
         picks = [i for i in range(len(state.sites)) if site_kind(state, i) == kind]
         traces.append(
@@ -226,10 +235,10 @@ def site_traces(state: MapState) -> list[go.Scatter]:
                 textfont={"size": 13, "color": INK},
                 marker={
                     "symbol": symbol,
-                    "size": size,
+                    "size": size * scale,
                     "color": fill,
                     "opacity": 1,
-                    "line": {"width": 2.0, "color": PAPER if fill == INK else INK},
+                    "line": {"width": 2.0 * scale, "color": PAPER if fill == INK else INK},
                 },
                 customdata=picks,
                 hoverinfo="none",

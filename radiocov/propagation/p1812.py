@@ -1,6 +1,6 @@
 """Recommendation ITU-R P.1812-8: path-specific prediction, 30 MHz to 6 GHz, one path at a time.
 
-A path is analysed first (sections 3 and 5: zones, horizons, smooth-Earth heights) and the loss is then composed
+A path is analysed first (section 3 and Attachment 1: zones, horizons, smooth-Earth heights) and the loss is then composed
 from it (section 4, in ``p1812_formulas``). Clutter enters as in P.1812-6 and later: the profile heights between the
 terminals are ground plus representative clutter height, both terminals stand on bare ground and there is no separate
 terminal clutter loss.
@@ -59,7 +59,7 @@ TERMS = (
 )  # fmt: skip
 
 
-# --- analysis of the path (sections 3.6, 4.3 and 5) ---------------------------------------------------
+# --- analysis of the path (sections 3.6, 4.3 and Attachment 1) ----------------------------------------
 
 
 @kernel
@@ -94,7 +94,7 @@ def path_zones(d, zone):
 
 @kernel
 def mid_path_latitude_deg(phi_t, lam_t, phi_r, lam_r, d_km):
-    """Latitude of the path's centre (section 3.2), degrees, from the terminals' and the path length."""
+    """Latitude of the path's centre (eq 4), degrees, from the terminals' and the path length."""
     ft, fr = math.radians(phi_t), math.radians(phi_r)
     dlam = math.radians(lam_r - lam_t)
     bearing = math.atan2(
@@ -162,7 +162,7 @@ def _smooth_nu(d, h_t, h_r, c, lam, alternative):
 
 @kernel
 def horizons(d, h, hts, hrs, ae, lam):
-    """Horizons over bare ground h (section 5.3): ``(lt, lr, dlt, dlr, theta_t, theta_r, theta)``.
+    """Horizons over bare ground h (Attachment 1, sections 4 and 5): ``(lt, lr, dlt, dlr, theta_t, theta_r, theta)``.
 
     lt, lr: indices of the transmitter's and the receiver's horizon; on a line-of-sight path both are the point
     with the largest diffraction parameter (eq 81), and -1 (half-way) where there is no point between.
@@ -207,7 +207,7 @@ def horizons(d, h, hts, hrs, ae, lam):
 
 @kernel
 def smooth_surface(d, h, hts, hrs):
-    """The surface fitted to a profile (section 5.6): ``(hst, hsr, hobs, alpha_obt, alpha_obr)``.
+    """The surface fitted to a profile (Attachment 1, section 5.6): ``(hst, hsr, hobs, alpha_obt, alpha_obr)``.
 
     hst, hsr: its heights under the terminals before any limit (eqs 83 to 86); hobs: the highest ground above the
     line between the antennas; alpha_obt, alpha_obr: the steepest angle of ground above that line seen from either

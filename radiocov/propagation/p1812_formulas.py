@@ -1,4 +1,4 @@
-"""Recommendation ITU-R P.1812-8: the equations of sections 3.5 to 4.8, one function each.
+"""Recommendation ITU-R P.1812-8: the equations of sections 3.6 to 4.9, one function each.
 
 The order and the symbols follow the Recommendation, so that the file can be read beside it. They are pure
 arithmetic without branches on data, for a compiler to vectorise; ``p1812`` analyses a path and puts them together,
@@ -19,7 +19,7 @@ SEA, COASTAL, INLAND = 1, 3, 4
 LAND_EPS_R, LAND_SIGMA = 22.0, 0.003  # relative permittivity, conductivity in S/m (section 4.3.3)
 SEA_EPS_R, SEA_SIGMA = 80.0, 5.0
 
-# --- section 3.5: effective Earth radius; 3.6: zones and the time percentage of ducting ---------------
+# --- section 3.7: effective Earth radius; 3.6: the time percentage of ducting ------------------------
 
 AB_KM = 3.0 * EARTH_RADIUS_KM  # eq 7b: exceeded for beta_0 of the time
 
@@ -55,7 +55,7 @@ def beta_0_percent(phi_deg, dtm_km, dlm_km):
 
 @inlined
 def inverse_normal(x):
-    """I(x), inverse complementary cumulative normal by the approximation of section 4.8 (eqs 72, 73)."""
+    """I(x), inverse complementary cumulative normal by the approximation of Attachment 2 to Annex 1."""
     tail = x if x <= 0.5 else 1.0 - x
     t = math.sqrt(-2.0 / LOG2_E * log2(max(tail, 1e-6)))
     xi = ((0.010328 * t + 0.802853) * t + 2.515516698) / (
@@ -331,7 +331,7 @@ def power_sum_db(lbs, lbam):
 
 @inlined
 def location_variability_db(f_ghz, pixel_m, rx_height_m, clutter_m):
-    """sigma_L within a square of side ``pixel_m``, reduced for antennas above the clutter (section 4.8)."""
+    """sigma_L within a square of side ``pixel_m``, reduced for antennas above the clutter (section 4.7)."""
     u = min(1.0, max(0.0, 1.0 - (rx_height_m - clutter_m) / 10.0))
     return (0.024 * f_ghz + 0.52) * power(pixel_m, 0.28) * u
 

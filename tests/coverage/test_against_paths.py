@@ -11,7 +11,7 @@ from radiocov.coverage.sector import Transmitter, fan_of, loss_raster
 from radiocov.demo import write_demo
 
 SITES = ("LT01", "CS02", "TW16")  # the plain and the coast, a valley, a hill
-PIXELS = 200
+PIXELS = 200  # a site
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def rasters(made, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pixels(rasters):
-    """200 random pixels with a loss: (number of the site, row, column, loss)."""
+    """Random pixels with a loss: (number of the site, row, column, loss)."""
     ground, _, found = rasters
     random = np.random.default_rng(1812)
     chosen = []
-    while len(chosen) < PIXELS:
+    while len(chosen) < PIXELS * len(found):
         number = len(chosen) % len(found)
         *_, window, loss = found[number]
         row, col = random.integers(window.height), random.integers(window.width)

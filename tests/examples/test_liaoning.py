@@ -108,7 +108,7 @@ def test_areas_of_a_class_do_not_overlap():
 
 def test_everything_illustrative_says_so():
     inputs = read_inputs(load_project(EXAMPLE))
-    assert "llustrative" in inputs.project.project.note and "示意" in inputs.project.project.name_zh
+    assert "llustrative" in inputs.project.project.note and "示意" in inputs.project.project.note_zh
     assert all(s.id.startswith("ILL-") and "Illustrative" in s.name and "示例" in s.name for s in inputs.sites)
     for name in ("areas.geojson", "roads.geojson"):
         features = json.loads((EXAMPLE / name).read_text(encoding="utf-8"))["features"]

@@ -6,7 +6,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from radiocov.check import SECONDS_PER_RECEIVER, check, check_path
+from radiocov.check import SECONDS_PER_PIXEL, SECONDS_PER_RECEIVER, START_SECONDS, check, check_path
 from radiocov.inputs import project_grid, read_inputs
 from radiocov.problems import ProjectError
 from radiocov.project import load_project
@@ -51,7 +51,9 @@ def test_a_whole_project_has_a_plan_and_no_problem(folder):
     assert [(s.id, s.date.year, s.sites) for s in plan.states] == [("2015", 2015, 2), ("2017", 2017, 3)]
     assert plan.loss_rasters == 3
     assert 0.5 * 3 * plan.pixels < plan.receivers <= 3 * plan.pixels
-    assert plan.seconds == pytest.approx(plan.receivers * SECONDS_PER_RECEIVER / 4)
+    combined = len(plan.states) * plan.pixels * SECONDS_PER_PIXEL
+    services = (plan.seconds - START_SECONDS - plan.receivers * SECONDS_PER_RECEIVER / 4) * 4 / combined
+    assert services == pytest.approx(round(services)) and services >= 1
     assert plan.disk_bytes == plan.receivers * 4 + 2 * plan.pixels * (6 + 2 * 24)
     assert plan.memory_bytes > plan.pixels * 10
     shown = json.loads(json.dumps(report.to_dict()))
@@ -79,7 +81,7 @@ def test_missing_terrain_stops_here_but_not_loading(folder):
     report = check_path(folder)
     assert not report.ok and report.plan is not None
     assert told(report) == [
-        'error: project.toml: line 17, terrain.elevation: there is no file "terrain/elevation.tif" beside '
+        'error: project.toml: line 18, terrain.elevation: there is no file "terrain/elevation.tif" beside '
         "the project; put it there or correct the name"]
 
 
@@ -168,7 +170,7 @@ def test_a_project_that_does_not_load_reports_its_errors(folder):
     edit(folder, "radius_km = 30", "radius_km = -30")
     report = check_path(folder)
     assert report.plan is None and not report.ok
-    assert report.problems[0].where == "line 27, model.radius_km"
+    assert report.problems[0].where == "line 28, model.radius_km"
 
 
 def test_nothing_to_make_a_grid_from(tmp_path):
