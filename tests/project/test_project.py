@@ -99,7 +99,7 @@ FAULTS = {
         'line 4, terrain.elevation: "a.tif" is not accepted; '
         'give a list of file names such as ["terrain/elevation.tif"]',
     "[terrain]\nsource = 5": "line 4, terrain.source: 5 is not accepted; give a text in quotes",
-    "grid = 5": 'line 3, project.grid: unknown key "grid"; known here: name, name_zh, note',
+    "grid = 5": 'line 3, project.grid: unknown key "grid"; known here: name, name_zh, note, note_zh',
     "[grid]\nextent = [1, 2]":
         "line 4, grid.extent: [1, 2] is not accepted; give [lon_min, lat_min, lon_max, lat_max] in degrees",
     "[grid]\nextent = [124, 41, 123, 42]":
