@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
 # Frequency ranges of the models, MHz: P.1812 sec 1; extended Hata as in SEAMCAT.
 MODEL_RANGE_MHZ = {"p1812": (30.0, 6000.0), "extended-hata": (30.0, 3000.0), "free-space": (30.0, 6000.0)}
+MODEL_REACH_KM = {"extended-hata": 100.0}  # others reach beyond any radius a project may have
 # Above this a threshold is no faded sensitivity at the port but a planning level with margins already inside.
 PLANNING_LEVEL_DBM = -105.0
 

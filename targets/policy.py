@@ -152,6 +152,13 @@ def _cross_check(policy: Policy):
         for i, name in enumerate(names):
             if name in names[:i]:
                 yield (part, i, "id"), f"id {name!r} appears twice", "every id may appear once"
+    for i, period in enumerate(policy.periods):
+        if not re.fullmatch(r"\w[\w-]*", period.id):  # it becomes the name of a folder
+            yield (
+                ("periods", i, "id"),
+                f"id {period.id!r} has other signs than letters, digits, - and _",
+                'for example id = "2017"',
+            )
     ends = [p.end for p in policy.periods]
     for i in range(1, len(ends)):
         if ends[i] <= ends[i - 1]:

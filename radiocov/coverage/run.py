@@ -29,6 +29,7 @@ from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project, State
 from radiocov.propagation.p1812_formulas import location_variability_db
+from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
 from terrain.errors import TerrainError
 from terrain.grid import Grid
 from terrain.ground import Ground
@@ -169,6 +170,7 @@ class CoverageRun:
     def run(self) -> Result:
         """Raises ProjectError for bad input (nothing is written), Cancelled, OSError."""
         active = {state: in_state(self.inputs.sites, state.date) for state in self.states}
+        self._check_ranges([site for sites in active.values() for site in sites])
         self.progress("reading the ground", 0, 1)
         self.ground = read_ground(self.inputs)
         self.grid = self.ground.grid
@@ -187,6 +189,26 @@ class CoverageRun:
             reused += not fresh
         manifest = self._manifest(manifests)
         return Result(self.folder, manifest, self._computed, self._reused, self._damaged, reused)
+
+    def _check_ranges(self, sites: list[Site]) -> None:
+        """ProjectError where a site or the radius leaves the model, which the command line may have chosen."""
+        model, project = self.project.model, self.project
+        low, high = MODEL_RANGE_MHZ[model.name]
+        reach_km = MODEL_REACH_KM.get(model.name, math.inf)
+        problems = []
+        if model.radius_km > reach_km:
+            fault = f"{model.radius_km:g} km is beyond the reach of {model.name}"
+            remedy = f"give at most {reach_km:g} km or another model"
+            problems.append(Problem(project.path.name, "model, radius_km", fault, remedy))
+        for site in dict.fromkeys(sites):
+            frequency = site.frequency_mhz or model.frequency_mhz
+            if not low <= frequency <= high:
+                where = f'site "{site.id}", frequency_mhz'
+                fault = f"{frequency:g} MHz is outside the range of {model.name}"
+                remedy = f"give {low:g} to {high:g} MHz or another model"
+                problems.append(Problem(project.sites_file.name, where, fault, remedy))
+        if problems:
+            raise ProjectError(problems)
 
     def _inside(self, site: Site) -> bool:
         return bool(self.grid.contains(*self.grid.from_lonlat(site.lon, site.lat)))

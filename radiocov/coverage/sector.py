@@ -166,13 +166,12 @@ def _by_distance(
         )
         height_r = ground.elevation_m[here] + settings.receiver_height_m
         beyond = distance_km > settings.radius_km
+        distance_km = np.clip(distance_km, 1e-3, settings.radius_km)  # the window's corners may leave the model
         if settings.model == "free-space":
-            loss = freespace.free_space_loss(
-                settings.frequency_mhz, np.maximum(distance_km, 1e-3), height_t - height_r
-            )
+            loss = freespace.free_space_loss(settings.frequency_mhz, distance_km, height_t - height_r)
         else:
             loss = hata.extended_hata(
-                settings.frequency_mhz, np.maximum(distance_km, 1e-3), transmitter.height_m,
+                settings.frequency_mhz, distance_km, transmitter.height_m,
                 settings.receiver_height_m, codes[ground.clutter_class[here]],
             )  # fmt: skip
         out[rows] = np.where(beyond, np.nan, loss)

@@ -28,7 +28,8 @@ def slant_distance_kernel(distance_km, height_difference_m):
     return math.hypot(distance_km, height_difference_m / 1000.0)
 
 
-@numba.vectorize(cache=True)
+# compiled at import for these types: the engine calls it from several threads, and numba warns when two compile
+@numba.vectorize(["float64(float64,float64,float64)"], cache=True)
 def _free_space(frequency_mhz, distance_km, height_difference_m):
     return free_space_loss_kernel(frequency_mhz, slant_distance_kernel(distance_km, height_difference_m))
 

@@ -216,7 +216,8 @@ def extended_hata_sigma_kernel(d_km, above_roof):
     return 9.0
 
 
-@numba.vectorize(cache=True)
+# compiled at import for these types: the engine calls it from several threads, and numba warns when two compile
+@numba.vectorize(["float64(float64,float64,float64,float64,int64)"], cache=True)
 def _extended_hata(f_mhz, d_km, h_1, h_2, environment):
     return extended_hata_kernel(f_mhz, d_km, h_1, h_2, environment)
 

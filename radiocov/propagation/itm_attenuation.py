@@ -19,6 +19,8 @@ import math
 import numba
 import numpy as np
 
+from .fastmath import exp, log, log10, power
+
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 A_0 = 6370e3  # m, radius of the actual earth in [Vogler]
@@ -31,13 +33,13 @@ POINT_TO_POINT, AREA = 0, 1  # mode of operation
 @kernel
 def roughness(d, delta_h):
     """Terrain irregularity of a path of length d [ERL 3]."""
-    return delta_h * (1.0 - 0.8 * math.exp(-d / 50e3))
+    return delta_h * (1.0 - 0.8 * exp(-d / 50e3))
 
 
 @kernel
 def sigma_h(delta_h_d):
     """RMS deviation of terrain within the first Fresnel zone of the reflecting plane [ERL 3.6a]."""
-    return 0.78 * delta_h_d * math.exp(-0.5 * delta_h_d**0.25)
+    return 0.78 * delta_h_d * exp(-0.5 * math.sqrt(math.sqrt(delta_h_d)))
 
 
 @kernel
@@ -45,7 +47,7 @@ def fresnel_integral(v2):
     """Loss of an ideal knife edge for v squared [TN101 III.24b, III.24c; ERL 3.27]."""
     if v2 < 5.76:
         return 6.02 + 9.11 * math.sqrt(v2) - 1.27 * v2
-    return 12.953 + 10.0 * math.log10(v2)
+    return 12.953 + 10.0 * log10(v2)
 
 
 @kernel
@@ -63,21 +65,21 @@ def knife_edge_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx):
 def height_function(x, k):
     """Height gain F(x, K) of smooth-earth diffraction, dB [Vogler; Alg 6.4 ff]."""
     if x < 200.0:
-        w = -math.log(k)
+        w = -log(k)
         if k < 1e-5 or x * w**3 > 5495.0:
-            return 17.372 * math.log(x) - 117.0 if x > 1.0 else -117.0
+            return 17.372 * log(x) - 117.0 if x > 1.0 else -117.0
         return 2.5e-5 * x**2 / k - 8.686 * w - 15.0
-    result = 0.05751 * x - 4.343 * math.log(x)
+    result = 0.05751 * x - 4.343 * log(x)
     if x < 2000.0:
-        w = 0.0134 * x * math.exp(-0.005 * x)
-        result = (1.0 - w) * result + w * (17.372 * math.log(x) - 117.0)
+        w = 0.0134 * x * exp(-0.005 * x)
+        result = (1.0 - w) * result + w * (17.372 * log(x) - 117.0)
     return result
 
 
 @kernel
 def normalized_distance(a, d, f_third, z_abs):
     """x and K of Vogler's method for a sphere of radius a and an arc of d metres [Vogler 2, 6a, 7a]."""
-    c_0 = ((4.0 / 3.0) * A_0 / a) ** (1.0 / 3.0)
+    c_0 = power((4.0 / 3.0) * A_0 / a, 1.0 / 3.0)
     k = 0.017778 * c_0 / f_third / z_abs
     return (1.607 - k) * c_0**2 * f_third * (d / 1000.0), k
 
@@ -87,13 +89,13 @@ def smooth_earth_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g)
     """Smooth-earth diffraction loss by Vogler's three radii [Alg 4.20; TN101 8.4]."""
     theta = d / a_e - theta_los
     radius = (d - (d_tx + d_rx)) / theta
-    f_third = f_mhz ** (1.0 / 3.0)
+    f_third = power(f_mhz, 1.0 / 3.0)
     z_abs = abs(z_g)
     x_tx, k_tx = normalized_distance(0.5 * d_tx**2 / h_e_tx, d_tx, f_third, z_abs)
     x_rx, k_rx = normalized_distance(0.5 * d_rx**2 / h_e_rx, d_rx, f_third, z_abs)
     x, _ = normalized_distance(radius, radius * theta, f_third, z_abs)
     x += x_tx + x_rx
-    g = 0.05751 * x - 10.0 * math.log10(x)
+    g = 0.05751 * x - 10.0 * log10(x)
     return g - height_function(x_tx, k_tx) - height_function(x_rx, k_rx) - 20.0
 
 
@@ -105,7 +107,7 @@ def diffraction_loss(
     a_k = knife_edge_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx)
     a_se = smooth_earth_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g)
     sigma = sigma_h(roughness(d_sml, delta_h))
-    a_fo = min(15.0, 5.0 * math.log10(1.0 + 1e-5 * h_tx * h_rx * f_mhz * sigma))  # [ERL 3.38c]
+    a_fo = min(15.0, 5.0 * log10(1.0 + 1e-5 * h_tx * h_rx * f_mhz * sigma))  # [ERL 3.38c]
     q = h_tx * h_rx
     raised = h_e_tx * h_e_rx - q
     if operation == POINT_TO_POINT:
@@ -126,7 +128,7 @@ def line_of_sight_loss(d, f_mhz, h_e_tx, h_e_rx, z_g, delta_h, m_d, a_d0, d_sml)
     wn = f_mhz / MHZ_PER_WAVENUMBER
     h_sum = h_e_tx + h_e_rx
     sin_psi = h_sum / math.sqrt(d**2 + h_sum**2)  # [Alg 4.46]
-    fade = math.exp(-min(10.0, wn * sigma_h(roughness(d, delta_h)) * sin_psi))
+    fade = exp(-min(10.0, wn * sigma_h(roughness(d, delta_h)) * sin_psi))
     r_e = (sin_psi - z_g) / (sin_psi + z_g) * fade  # [Alg 4.47]
     q = r_e.real**2 + r_e.imag**2
     if q < 0.25 or q < sin_psi:  # [Alg 4.48]
@@ -134,7 +136,7 @@ def line_of_sight_loss(d, f_mhz, h_e_tx, h_e_rx, z_g, delta_h, m_d, a_d0, d_sml)
     phase = wn * 2.0 * h_e_tx * h_e_rx / d  # [Alg 4.49]
     if phase > math.pi / 2.0:  # [Alg 4.50]
         phase = math.pi - (math.pi / 2.0) ** 2 / phase
-    a_t = -10.0 * math.log10((math.cos(phase) + r_e.real) ** 2 + (r_e.imag - math.sin(phase)) ** 2)
+    a_t = -10.0 * log10((math.cos(phase) + r_e.real) ** 2 + (r_e.imag - math.sin(phase)) ** 2)
     w = 1.0 / (1.0 + f_mhz * delta_h / max(10e3, d_sml))
     return w * a_t + (1.0 - w) * (m_d * d + a_d0)
 
@@ -146,7 +148,7 @@ _H0_B = np.array([24.0, 45.0, 68.0, 80.0, 105.0])
 @kernel
 def h0_curve(j, r):
     """One curve of the frequency gain function, dB [Alg 6.13]."""
-    return 10.0 * math.log10(1.0 + _H0_A[j] / r**4 + _H0_B[j] / r**2)
+    return 10.0 * log10(1.0 + _H0_A[j] / r**4 + _H0_B[j] / r**2)
 
 
 @kernel
@@ -165,10 +167,10 @@ def h0_function(r, eta_s):
 def attenuation_function(td):
     """F(theta d), dB, for theta d in metres [Alg 6.9]."""
     if td <= 10e3:
-        return 133.4 + 0.332e-3 * td - 10.0 * math.log10(td)
+        return 133.4 + 0.332e-3 * td - 10.0 * log10(td)
     if td <= 70e3:
-        return 104.6 + 0.212e-3 * td - 2.5 * math.log10(td)
-    return 71.8 + 0.157e-3 * td + 5.0 * math.log10(td)
+        return 104.6 + 0.212e-3 * td - 2.5 * log10(td)
+    return 71.8 + 0.157e-3 * td + 5.0 * log10(td)
 
 
 @kernel
@@ -199,23 +201,23 @@ def troposcatter_loss(
         crossover = (d - ad) * (d + ad) * theta * 0.25 / d  # height, [Alg 4.66; TN101 9.3b]
         eta_s = (crossover / 1.7556e3) * (  # [Alg 4.67; TN101 9.3a]
             1.0
-            + (0.031 - n_s * 2.32e-3 + n_s**2 * 5.67e-6) * math.exp(-(min(1.7, crossover / 8e3) ** 6))
+            + (0.031 - n_s * 2.32e-3 + n_s**2 * 5.67e-6) * exp(-(min(1.7, crossover / 8e3) ** 6))
         )
         h_00 = (h0_function(r_1, eta_s) + h0_function(r_2, eta_s)) / 2.0
-        change = min(h_00, 6.0 * (0.6 - math.log10(max(eta_s, 1.0))) * math.log10(s) * math.log10(q))
+        change = min(h_00, 6.0 * (0.6 - log10(max(eta_s, 1.0))) * log10(s) * log10(q))
         h_0 = max(h_00 + change, 0.0)  # [TN101 9.5]
         if eta_s < 1.0:  # towards the special case eta_s = 0
             root2 = math.sqrt(2.0)
             spread = ((1.0 + root2 / r_1) * (1.0 + root2 / r_2)) ** 2
-            at_zero = 10.0 * math.log10(spread * (r_1 + r_2) / (r_1 + r_2 + 2.0 * root2))
+            at_zero = 10.0 * log10(spread * (r_1 + r_2) / (r_1 + r_2 + 2.0 * root2))
             h_0 = eta_s * h_0 + (1.0 - eta_s) * at_zero
         if h_0 > 15.0 and h_0_before >= 0.0:  # [Alg p. 12]
             h_0 = h_0_before
     th = d / a_e - theta_los
     return (
         attenuation_function(th * d)
-        + 10.0 * math.log10(wn * 47.7 * th**4)
-        - 0.1 * (n_s - 301.0) * math.exp(-th * d / 40e3)
+        + 10.0 * log10(wn * 47.7 * th**4)
+        - 0.1 * (n_s - 301.0) * exp(-th * d / 40e3)
         + h_0
     ), h_0
 
@@ -238,7 +240,7 @@ def reference_attenuation(
     d_ml = d_tx + d_rx  # line of sight over the actual path
     theta_los = -max(theta_tx + theta_rx, -d_ml / a_e)
 
-    scale = (a_e**2 / f_mhz) ** (1.0 / 3.0)
+    scale = power(a_e * a_e / f_mhz, 1.0 / 3.0)
     d_3 = max(d_sml, d_ml + 5.0 * scale)
     d_4 = d_3 + 10.0 * scale
     a_3 = diffraction_loss(
@@ -265,7 +267,7 @@ def reference_attenuation(
     if not math.isnan(a_5):
         m_s = (a_6 - a_5) / 200e3
         d_x = max(  # distance where troposcatter takes over
-            max(d_sml, d_ml + 1.088 * scale * math.log(f_mhz)),
+            max(d_sml, d_ml + 1.088 * scale * log(f_mhz)),
             (a_5 - a_d0 - m_s * d_5) / (m_d - m_s),
         )
         if d > d_x:
@@ -292,11 +294,11 @@ def line_of_sight_curve(d, f_mhz, h_e_tx, h_e_rx, z_g, delta_h, m_d, a_d0, d_sml
     fitted = False
     if d_0 < d_1:
         a_0 = line_of_sight_loss(d_0, f_mhz, h_e_tx, h_e_rx, z_g, delta_h, m_d, a_d0, d_sml)
-        q = math.log(d_sml / d_0)
+        q = log(d_sml / d_0)
         k_2 = max(  # [ERL 3.20]
             0.0,
             ((d_sml - d_0) * (a_1 - a_0) - (d_1 - d_0) * (a_sml - a_0))
-            / ((d_sml - d_0) * math.log(d_1 / d_0) - (d_1 - d_0) * q),
+            / ((d_sml - d_0) * log(d_1 / d_0) - (d_1 - d_0) * q),
         )
         fitted = a_d0 > 0.0 or k_2 > 0.0
         if fitted:
@@ -311,5 +313,5 @@ def line_of_sight_curve(d, f_mhz, h_e_tx, h_e_rx, z_g, delta_h, m_d, a_d0, d_sml
         k_2 = 0.0
         if k_1 == 0.0:
             k_1 = m_d
-    a_o = a_sml - k_1 * d_sml - k_2 * math.log(d_sml)
-    return a_o + k_1 * d + k_2 * math.log(d)
+    a_o = a_sml - k_1 * d_sml - k_2 * log(d_sml)
+    return a_o + k_1 * d + k_2 * log(d)

@@ -22,11 +22,13 @@ import numba
 import numpy as np
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+# sums in any order and no NaN among the values: what a compiler needs to know to use vector instructions
+vector_kernel = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"})
 
 EARTH_CURVATURE = 157e-9  # 1/m, curvature of the actual earth [TN101 4.4]
 SAMPLES = 245  # what `terrain_irregularity` takes of a profile at most
 BINS = 64  # of its histogram
-WORK_SIZE = 2 * SAMPLES + BINS  # scratch space: samples, one bin's samples, the histogram
+WORK_SIZE = 4 * SAMPLES + 4 * BINS  # scratch space: samples, their bins, two bins' samples, the histogram
 
 
 @kernel
@@ -155,28 +157,99 @@ def select(values, low, high, k):
     return values[k]
 
 
-@kernel
-def bin_of(value, low, scale):
-    """Histogram bin of a sample; within bounds whatever the value, so that a void cannot write outside."""
-    return min(max(int((value - low) * scale), 0), BINS - 1)
+@vector_kernel
+def bins_of(values, low, scale, bins):
+    """Histogram bin of each sample, as a float; within bounds whatever the value."""
+    for j in range(values.size):
+        bins[j] = min(max(math.floor((values[j] - low) * scale), 0.0), BINS - 1.0)
 
 
 @kernel
-def order_statistic(work, n, k, low, scale):
-    """The k-th smallest (from 0) of work[:n], whose histogram from `low` with 1 / `scale` a bin is filled.
+def count_bins(bins, counts):
+    """Samples in each bin, into counts[:BINS]; four tables in turn, since one would wait for itself."""
+    counts[:] = 0.0
+    n = bins.size
+    for j in range(0, n - 3, 4):
+        counts[int(bins[j])] += 1.0
+        counts[int(bins[j + 1]) + BINS] += 1.0
+        counts[int(bins[j + 2]) + 2 * BINS] += 1.0
+        counts[int(bins[j + 3]) + 3 * BINS] += 1.0
+    for j in range(n - n % 4, n):
+        counts[int(bins[j])] += 1.0
+    for b in range(BINS):
+        counts[b] += counts[b + BINS] + counts[b + 2 * BINS] + counts[b + 3 * BINS]
 
-    Only the bin that holds it is searched: several times faster than selecting among all samples.
-    """
-    bin_k = 0
+
+@kernel
+def bin_of_rank(counts, k):
+    """(bin that holds the k-th smallest sample, from 0; samples in the bins before it)."""
+    b = 0
     before = 0.0
-    while before + work[2 * SAMPLES + bin_k] <= k:
-        before += work[2 * SAMPLES + bin_k]
-        bin_k += 1
-    m = SAMPLES
+    while before + counts[b] <= k:
+        before += counts[b]
+        b += 1
+    return b, int(before)
+
+
+@kernel
+def two_ranks(values, k_1, k_2, lowest, highest, work):
+    """The k_1-th and k_2-th smallest (from 0) of up to SAMPLES values that lie between lowest and highest.
+
+    Only the histogram bins that hold them are searched: several times faster than selecting among all. ``work``
+    is 3 * SAMPLES + 4 * BINS values.
+    """
+    n = values.size
+    bins, low, high = work[:n], work[SAMPLES : 2 * SAMPLES], work[2 * SAMPLES : 3 * SAMPLES]
+    counts = work[3 * SAMPLES : 3 * SAMPLES + 4 * BINS]
+    bins_of(values, lowest, (BINS - 1e-6) / (highest - lowest), bins)
+    count_bins(bins, counts)
+    bin_1, before_1 = bin_of_rank(counts, k_1)
+    bin_2, before_2 = bin_of_rank(counts, k_2)
+    m_1 = m_2 = 0
     for j in range(n):
-        work[m] = work[j]
-        m += bin_of(work[j], low, scale) == bin_k
-    return select(work, SAMPLES, m - 1, SAMPLES + k - int(before))
+        low[m_1] = values[j]
+        high[m_2] = values[j]
+        m_1 += bins[j] == bin_1
+        m_2 += bins[j] == bin_2
+    return select(low, 0, m_1 - 1, k_1 - before_1), select(high, 0, m_2 - 1, k_2 - before_2)
+
+
+@vector_kernel
+def sample_profile(heights, x, spacing, first, out):
+    """Linear interpolation at equal spacing, positions in profile intervals from the transmitter."""
+    last = heights.size - 1
+    for j in range(out.size):
+        position = x + j * spacing
+        i = min(max(int(math.ceil(position)), first), last)
+        out[j] = heights[i] + (heights[i] - heights[i - 1]) * (position - i)
+
+
+@vector_kernel
+def fitted_line(values):
+    """The line of `least_squares_line` through all values: (height at the first, rise from one to the next)."""
+    last = values.size - 1
+    middle = 0.5 * last
+    mean = slope = 0.0
+    for j in range(values.size):
+        mean += values[j]
+        slope += values[j] * (j - middle)
+    # both ends count half
+    mean -= 0.5 * (values[0] + values[last])
+    slope -= 0.5 * (values[last] - values[0]) * middle
+    mean /= last
+    slope *= 12.0 / ((last * last + 2.0) * last)
+    return mean - slope * middle, slope
+
+
+@vector_kernel
+def residuals(values, line, rise):
+    """Take the line away in place; returns the (lowest, highest) that is left."""
+    lowest, highest = 1e300, -1e300
+    for j in range(values.size):
+        values[j] -= line + rise * j
+        lowest = min(lowest, values[j])
+        highest = max(highest, values[j])
+    return lowest, highest
 
 
 @kernel
@@ -194,26 +267,15 @@ def terrain_irregularity(heights, n, step, d_start, d_end, work):
     samples = 10 * tenth - 5
     spacing = (x_end - x) / (samples - 1)
     first = int(x) + 1
-    for j in range(samples):  # linear interpolation at equal spacing
-        position = x + j * spacing
-        i = min(max(int(math.ceil(position)), first), n)
-        work[j] = heights[i] + (heights[i] - heights[i - 1]) * (position - i)
-    line, line_end = least_squares_line(work, samples - 1, 1.0, 0.0, samples - 1.0, np.empty((2, 0)))
-    rise = (line_end - line) / (samples - 1)
-    lowest = math.inf
-    highest = -math.inf
-    for j in range(samples):
-        work[j] -= line + rise * j
-        lowest = min(lowest, work[j])
-        highest = max(highest, work[j])
+    taken = work[:samples]
+    sample_profile(heights[: n + 1], x, spacing, first, taken)
+    line, rise = fitted_line(taken)
+    lowest, highest = residuals(taken, line, rise)
     if not highest > lowest:
         return 0.0
-    scale = (BINS - 1e-6) / (highest - lowest)
-    work[2 * SAMPLES :] = 0.0
-    for j in range(samples):
-        work[2 * SAMPLES + bin_of(work[j], lowest, scale)] += 1.0
-    highest_tenth = order_statistic(work, samples, samples - tenth, lowest, scale)
-    lowest_tenth = order_statistic(work, samples, tenth - 1, lowest, scale)
+    lowest_tenth, highest_tenth = two_ranks(
+        taken, tenth - 1, samples - tenth, lowest, highest, work[SAMPLES:]
+    )
     return (highest_tenth - lowest_tenth) / (1.0 - 0.8 * math.exp(-(d_end - d_start) / 50e3))
 
 

@@ -1,9 +1,9 @@
 """Recommendation ITU-R P.1812-8: path-specific prediction, 30 MHz to 6 GHz, one path at a time.
 
-A path is analysed first (section 3 and Attachment 1: zones, horizons, smooth-Earth heights) and the loss is then composed
-from it (section 4, in ``p1812_formulas``). Clutter enters as in P.1812-6 and later: the profile heights between the
-terminals are ground plus representative clutter height, both terminals stand on bare ground and there is no separate
-terminal clutter loss.
+A path is analysed first (section 3 and Attachment 1: zones, horizons, smooth-Earth heights) and the loss is then
+composed from it (section 4, in ``p1812_formulas``). Clutter enters as in P.1812-6 and later: the profile heights
+between the terminals are ground plus representative clutter height, both terminals stand on bare ground and there is
+no separate terminal clutter loss.
 
 Units: distances km, heights m above mean sea level, frequency GHz, angles mrad, losses dB.
 """
@@ -25,6 +25,7 @@ from .p1812_formulas import (
     angular_weight,
     beta_0_percent,
     bullington_db,
+    bullington_point_km,
     bullington_point_nu,
     diffraction_heights,
     distance_weight,
@@ -107,10 +108,12 @@ def mid_path_latitude_deg(phi_t, lam_t, phi_r, lam_r, d_km):
 
 
 @kernel
-def profile_nu(d, g, hts, hrs, c, lam):
-    """Edge parameter of the actual path: of the Bullington point, or the largest one in line of sight.
+def profile_edge(d, g, hts, hrs, c, lam):
+    """The one edge that stands for the actual path (section 4.3.1): ``(nu, distance, height, beyond)``.
 
-    ``c`` is 500/a_p in m/km^2. -inf for a path without points between the terminals.
+    In line of sight it is the profile's point with the largest edge parameter; beyond the horizon the Bullington
+    point, where the steepest rays from both ends meet. distance is from the transmitter, km; height above the chord
+    of the effective Earth, m, ``c`` being 500/a_p in m/km^2. nu is -inf without points between the terminals.
     """
     n = d.size
     dtot = d[n - 1]
@@ -121,16 +124,28 @@ def profile_nu(d, g, hts, hrs, c, lam):
     s_tr = (hrs - hts) / dtot
     if s_tim < s_tr:
         nu = -np.inf
+        at = 0
         s = s_tr - c * dtot
         for i in range(1, n - 1):
             clearance = g[i] - c * d[i] * d[i] - hts - s * d[i]
-            nu = max(nu, edge_parameter(clearance, dtot, d[i], lam))
-        return nu
+            here = edge_parameter(clearance, dtot, d[i], lam)
+            if here > nu:
+                nu = here
+                at = i
+        return nu, d[at], g[at] + c * d[at] * (dtot - d[at]), False
     s_rim = -np.inf
     for i in range(1, n - 1):
         x = dtot - d[i]
         s_rim = max(s_rim, (g[i] - hrs) / x + c * d[i])
-    return bullington_point_nu(s_tim, s_rim, hts, hrs, dtot, lam, d[1], d[n - 2])
+    d_bp = bullington_point_km(s_tim, s_rim, hts, hrs, dtot, d[1], d[n - 2])
+    nu = bullington_point_nu(s_tim, s_rim, hts, hrs, dtot, lam, d[1], d[n - 2])
+    return nu, d_bp, hts + s_tim * d_bp, True
+
+
+@kernel
+def profile_nu(d, g, hts, hrs, c, lam):
+    """Edge parameter of the actual path: of the Bullington point, or the largest one in line of sight."""
+    return profile_edge(d, g, hts, hrs, c, lam)[0]
 
 
 @kernel

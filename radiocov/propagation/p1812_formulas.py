@@ -105,15 +105,21 @@ def bullington_db(nu, d_km):
 
 
 @inlined
-def bullington_point_nu(s_tim, s_rim, hts, hrs, d_km, lam, d_first, d_last):
-    """nu_b of the Bullington point (eqs 18 to 20) from the steepest slopes at both ends, m/km.
+def bullington_point_km(s_tim, s_rim, hts, hrs, d_km, d_first, d_last):
+    """Distance to the Bullington point (eq 18) from the steepest slopes at both ends, m/km.
 
     The point lies between the two edges that set the slopes, so inside ``[d_first, d_last]``; on a path that
     just grazes its edge both slopes describe the same line and rounding alone would decide, hence the limits.
     """
     d_bp = (hrs - hts + s_rim * d_km) / (s_tim + s_rim)
     d_bp = d_bp if d_bp >= d_first else d_first
-    d_bp = d_bp if d_bp <= d_last else d_last
+    return d_bp if d_bp <= d_last else d_last
+
+
+@inlined
+def bullington_point_nu(s_tim, s_rim, hts, hrs, d_km, lam, d_first, d_last):
+    """nu_b of the Bullington point (eqs 18 to 20)."""
+    d_bp = bullington_point_km(s_tim, s_rim, hts, hrs, d_km, d_first, d_last)
     excess = hts + s_tim * d_bp - (hts * (d_km - d_bp) + hrs * d_bp) / d_km
     return edge_parameter(excess, d_km, d_bp, lam)
 

@@ -58,7 +58,8 @@ def other_landcover(folder):
     with rasterio.open(folder / "terrain" / "landcover.tif", "r+") as dataset:
         codes = dataset.read(1)
         row, col = dataset.index(506_000, 4_530_000)
-        codes[row, col] = {2: 7, 7: 2}.get(int(codes[row, col]), 2)
+        block = codes[row : row + 2, col : col + 2]  # a pixel of the project is two by two of these
+        block[:] = np.where(block == 2, 4, 2)
         dataset.write(codes, 1)
 
 
