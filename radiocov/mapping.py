@@ -11,7 +11,7 @@ from pyproj import Transformer
 
 from radiocov.compliance import coarse_warning, origin
 from radiocov.coverage.results import StateResults
-from radiocov.coverage.run import read_ground
+from radiocov.coverage.setup import read_ground
 from radiocov.inputs import Inputs
 from radiocov.maps import (
     MapArea,

@@ -26,6 +26,7 @@ WORDS = {
         "tenths": "0.6 of the first Fresnel zone", "ray": "Rays over the Bullington point",
         "bullington": "Bullington point", "nearest": "Nearest point to the line of sight",
         "horizon_t": "Horizon of the site (bare ground)", "horizon_r": "Horizon of the terminal (bare ground)",
+        "horizons": "Horizon of both (bare ground)",
         "horizon": "Point with the largest edge parameter (bare ground)", "site": "Site", "terminal": "Terminal",
         "mast": "{name}<br>{above:g} m above ground, {level:.1f} m above sea level",
         "point": "{d:.3f} km<br>ground {h:.1f} m above sea level<br>clutter {r:g} m ({zone})<br>"
@@ -33,11 +34,11 @@ WORDS = {
         "zones": {1: "sea", 3: "coastal land", 4: "inland"}, "mark": "{name}<br>{d:.3f} km", "nu": "nu = {nu:.3f}",
         "loss": "{model}: loss {loss:.1f} dB over {d:.2f} km at {f:g} MHz", "clear": "line of sight clear",
         "obstructed": "line of sight obstructed",
-        "budget": "{direction}: level {level:.1f} dBm, margin {margin:+.1f} dB, probability {p:.0%}",
-        "talk-out": "Talk-out", "talk-in": "Talk-in", "blind": "This model does not look at the profile",
+        "budget": "{direction}: level {level:.1f} dBm, margin {margin:+.1f} dB, probability {p:.1%}",
+        "talk-out": "Talk-out", "talk-in": "Talk-in", "blind": "this model does not look at the profile",
         "synthetic": "SYNTHETIC TERRAIN",
         "how": "Ground is drawn over the median effective Earth (a_e = {ae:.0f} km): sea level bulges by up to "
-               "{bulge:.1f} m and rays are straight. Heights are exaggerated {times:.0f} times.",
+               "{bulge:.1f} m and rays are straight. Heights are exaggerated about {times:.0f} times.",
         "origin": "{model}, not calibrated; terrain: {terrain}, {step:g} m pixels; {project}; radiocov {version}",
     },
     "zh": {
@@ -45,16 +46,18 @@ WORDS = {
         "height": "等效地球弦线以上高度（m）", "ground": "地面", "clutter": "地物", "sea": "海面",
         "level": "海平面", "sight": "视线", "zone": "第一菲涅耳区", "tenths": "0.6 倍第一菲涅耳区",
         "ray": "经 Bullington 点的射线", "bullington": "Bullington 点", "nearest": "距视线最近的点",
-        "horizon_t": "基站视界点（裸地）", "horizon_r": "终端视界点（裸地）", "horizon": "绕射参数最大的点（裸地）",
+        "horizon_t": "基站视界点（裸地）", "horizon_r": "终端视界点（裸地）", "horizons": "双方视界点（裸地）",
+        "horizon": "绕射参数最大的点（裸地）",
         "site": "基站", "terminal": "终端", "mast": "{name}<br>离地 {above:g} m，海拔 {level:.1f} m",
         "point": "{d:.3f} km<br>地面海拔 {h:.1f} m<br>地物 {r:g} m（{zone}）<br>"
                  "视线高出其顶 {clear:+.1f} m，为菲涅耳半径 {f1:.1f} m 的 {share:+.2f} 倍",
         "zones": {1: "海面", 3: "沿海陆地", 4: "内陆"}, "mark": "{name}<br>{d:.3f} km", "nu": "nu = {nu:.3f}",
         "loss": "{model}：{d:.2f} km、{f:g} MHz 的传输损耗 {loss:.1f} dB", "clear": "视线无遮挡",
-        "obstructed": "视线受遮挡", "budget": "{direction}：电平 {level:.1f} dBm，余量 {margin:+.1f} dB，概率 {p:.0%}",
+        "obstructed": "视线受遮挡",
+        "budget": "{direction}：电平 {level:.1f} dBm，余量 {margin:+.1f} dB，概率 {p:.1%}",
         "talk-out": "下行", "talk-in": "上行", "blind": "该模型不考虑地形剖面", "synthetic": "合成地形",
         "how": "地面绘于中值等效地球（a_e = {ae:.0f} km）之上：海平面最多隆起 {bulge:.1f} m，射线为直线。"
-               "高度放大 {times:.0f} 倍。",
+               "高度约放大 {times:.0f} 倍。",
         "origin": "{model}，未校准；地形：{terrain}，像元 {step:g} m；{project}；radiocov {version}",
     },
 }  # fmt: skip
@@ -70,12 +73,14 @@ PAGE = """<!DOCTYPE html>
  header p {{ margin: 2px 0; }}
  .synthetic {{ background: #fde68a; color: #7c2d12; padding: 1px 8px; border-radius: 3px; font-weight: 600; }}
  footer {{ color: #4b5a66; font-size: 13px; }}
- #path {{ height: 68vh; min-height: 420px; }}
+ body {{ display: flex; flex-direction: column; min-height: 100vh; }}
+ main {{ flex: 1; min-height: 420px; position: relative; }}
+ main > div {{ position: absolute; inset: 0; }}
 </style>
 <script>{plotly}</script></head>
 <body>
 <header><h1>{title}</h1>{lines}</header>
-{figure}
+<main>{figure}</main>
 <footer>{notes}</footer>
 </body></html>
 """
@@ -91,7 +96,7 @@ def render(view: PathView, project: Any, lang: str = "en") -> str:
     words = WORDS[lang]
     figure = build_figure(view, lang)
     body = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id="path", default_height="68vh",
+        full_html=False, include_plotlyjs=False, div_id="path", default_height="100%",
         config={"displaylogo": False, "responsive": True},
     )  # fmt: skip
     title = words["title"].format(site=_site_name(view), lon=view.lon, lat=view.lat)
@@ -148,12 +153,12 @@ def build_figure(view: PathView, lang: str = "en") -> go.Figure:
     clutter[0] = clutter[-1] = 0.0
     top = ground + clutter
     line = view.tx_m + (view.rx_m - view.tx_m) * d / d[-1]
-    low, high = _range(view, ground, top)
     figure = go.Figure()
     add = figure.add_trace
     fine = np.linspace(0.0, d[-1], FINE)
     middle = view.tx_m + (view.rx_m - view.tx_m) * fine / d[-1]
     radius = np.sqrt(sight.wavelength_m * fine * (d[-1] - fine) * 1000.0 / d[-1])
+    low, high = _range(view, ground, top, float((middle + radius).max()))
 
     add(go.Scatter(
         x=np.r_[fine, fine[::-1]], y=np.r_[middle + radius, (middle - radius)[::-1]], fill="toself",
@@ -199,7 +204,8 @@ def build_figure(view: PathView, lang: str = "en") -> go.Figure:
     for trace in _masts(view, words):
         add(trace)
     figure.update_layout(
-        template="plotly_white", margin={"l": 70, "r": 30, "t": 10, "b": 50}, hovermode="closest", paper_bgcolor="white",
+        template="plotly_white", margin={"l": 70, "r": 30, "t": 10, "b": 50}, hovermode="closest",
+        paper_bgcolor="white", annotations=_labels(view, words),
         plot_bgcolor="#f4f8fb", font={"color": INK, "size": 13}, hoverlabel={"align": "left", "bgcolor": "white"},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
         xaxis={"title": {"text": words["distance"]}, "range": [-0.02 * d[-1], 1.02 * d[-1]], "zeroline": False,
@@ -210,16 +216,15 @@ def build_figure(view: PathView, lang: str = "en") -> go.Figure:
     return figure
 
 
-def _range(view: PathView, ground: np.ndarray, top: np.ndarray) -> tuple[float, float]:
-    """Everything that stands, and the room that the line of sight and half its zone need above the ground."""
-    d, sight = view.distance_km, view.sight
-    widest = 0.5 * float(np.sqrt(sight.wavelength_m * d[-1] * 1000.0))
-    highest = max(float(top.max()), view.tx_m, view.rx_m, 0.5 * (view.tx_m + view.rx_m) + widest)
+def _range(view: PathView, ground: np.ndarray, top: np.ndarray, zone_top: float) -> tuple[float, float]:
+    """Everything that stands, the Fresnel zone above it, and some ground below."""
+    sight = view.sight
+    highest = max(float(top.max()), view.tx_m, view.rx_m, zone_top)
     if not sight.clear and sight.edge_km is not None:
         highest = max(highest, sight.edge_m)
     lowest = float(ground.min())
     room = max(highest - lowest, 20.0)
-    return lowest - 0.12 * room, highest + 0.08 * room
+    return lowest - 0.16 * room, highest + 0.06 * room
 
 
 def _exaggeration(figure: go.Figure, view: PathView) -> float:
@@ -274,8 +279,8 @@ def _marks(view: PathView, words: dict[str, Any]) -> list[go.Scatter]:
         names = (words["horizon_t"], words["horizon_r"])
         marks = list(zip(symbols, names, sight.horizons_km, sight.horizons_m, strict=True))
         if sight.horizons_km[0] == sight.horizons_km[1]:
-            both = words["horizon"] if sight.clear else f"{names[0]}, {names[1]}"
-            marks = [("diamond-wide", both, sight.horizons_km[0], sight.horizons_m[0])]
+            both = "horizon" if sight.clear else "horizons"
+            marks = [("diamond-wide", words[both], sight.horizons_km[0], sight.horizons_m[0])]
         found = [(s, n, x, y, MARK, "") for s, n, x, y in marks]
     if sight.edge_km is not None:
         name = words["nearest" if sight.clear else "bullington"]
@@ -294,16 +299,28 @@ def _marks(view: PathView, words: dict[str, Any]) -> list[go.Scatter]:
 def _masts(view: PathView, words: dict[str, Any]) -> list[go.Scatter]:
     d, ground = view.distance_km, view.profile.elevation_m
     traces = []
-    for x, foot, antenna, above, name, symbol, where in (
-        (0.0, ground[0], view.tx_m, view.site.antenna_height_m, f"{words['site']} {view.site.id}", "circle", "right"),
-        (d[-1], ground[-1], view.rx_m, view.terminal.height_m, f"{words['terminal']} {view.terminal.id}", "square",
-         "left"),
-    ):  # fmt: skip
+    for x, foot, antenna, above, name, symbol in (
+        (0.0, ground[0], view.tx_m, view.site.antenna_height_m, f"{words['site']} {view.site.id}", "circle"),
+        (d[-1], ground[-1], view.rx_m, view.terminal.height_m, f"{words['terminal']} {view.terminal.id}", "square"),
+    ):
         text = words["mast"].format(name=name, above=above, level=antenna)
         traces.append(go.Scatter(
-            x=[x, x], y=[foot, antenna], mode="lines+markers+text", showlegend=False, hoverinfo="text",
-            line={"width": 4, "color": INK}, marker={"symbol": ["line-ew", symbol], "size": [1, 11], "color": INK},
-            text=["", f"{name}, {above:g} m"], textposition=f"top {where}", textfont={"size": 13, "color": INK},
-            hovertext=[text, text],
+            x=[x, x], y=[foot, antenna], mode="lines+markers", showlegend=False, hoverinfo="text",
+            line={"width": 4, "color": INK}, hovertext=[text, text],
+            marker={"symbol": ["line-ew", symbol], "size": [1, 11], "color": INK, "opacity": 1},
         ))  # fmt: skip
     return traces
+
+
+def _labels(view: PathView, words: dict[str, Any]) -> list[dict[str, Any]]:
+    """Names beside the antennas, aside of the rays: the site's above its own, the terminal's below."""
+    box = {
+        "showarrow": True, "arrowhead": 0, "arrowcolor": INK, "arrowwidth": 1, "bgcolor": "rgba(255,255,255,0.85)",
+        "bordercolor": "#9ea6ad", "borderpad": 3, "font": {"size": 13, "color": INK}, "standoff": 7,
+    }  # fmt: skip
+    site = f"{words['site']} {view.site.id}, {view.site.antenna_height_m:g} m"
+    terminal = f"{words['terminal']} {view.terminal.id}, {view.terminal.height_m:g} m"
+    return [
+        {**box, "x": 0.0, "y": view.tx_m, "text": site, "ax": 18, "ay": -30, "xanchor": "left"},
+        {**box, "x": view.distance_km[-1], "y": view.rx_m, "text": terminal, "ax": -18, "ay": 42, "xanchor": "right"},
+    ]

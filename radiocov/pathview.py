@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
-from radiocov.coverage.run import grid_north_deg, pattern_of, read_ground, sigma_db, terminal_height_m
 from radiocov.coverage.sector import hata_environment
+from radiocov.coverage.setup import grid_north_deg, pattern_of, read_ground, sigma_db, terminal_height_m
 from radiocov.coverage.store import MODELS
 from radiocov.inputs import Inputs
 from radiocov.network import Site

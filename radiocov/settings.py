@@ -73,6 +73,8 @@ class ModelSettings(Section):
     polarization: Literal["vertical", "horizontal"] = "vertical"
     delta_n: float = _number(45.0, 10, 150, "N-units/km")
     n0: float = _number(325.0, 200, 500, "N-units")
+    delta_n_map: str | None = _file(None, "the ITU's map DN50.TXT")  # in place of delta_n
+    n0_map: str | None = _file(None, "the ITU's map N050.TXT")  # in place of n0
     model_error_db: float = _number(7.3, 0, 30, "dB")
 
 

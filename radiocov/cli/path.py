@@ -24,7 +24,7 @@ from radiocov.cli.common import (
 @click.option("--to", "to", required=True, metavar="LON,LAT", help="The other end, WGS 84 degrees.")
 @click.option("--terminal", metavar="ID", help="Terminal there. Default: that of the first service.")
 @click.option("--model", help="Another propagation model: p1812, extended-hata or free-space.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Write the picture: one HTML file.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Write the picture, an HTML file.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the picture.")
 @quiet_option
 @json_option
@@ -107,7 +107,7 @@ def _print(view: Any) -> None:
     print_table(title, ["term", "value", "unit", "section", "meaning"], rows, {1})
     for budget in view.budgets:
         rows = [
-            [("= " if t.is_total else "  ") + t.term, f"{t.value:.3f}" if not t.unit else f"{t.value:.2f}", t.unit, t.source]
+            [("= " if t.is_total else "  ") + t.term, f"{t.value:.{2 if t.unit else 3}f}", t.unit, t.source]
             for t in budget.terms
         ]
         print_table(f"Link budget, {budget.direction}", ["", "value", "unit", "from"], rows, {1})

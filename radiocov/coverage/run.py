@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 import os
@@ -17,25 +18,28 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
-from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
 from radiocov.coverage import polar
 from radiocov.coverage.network import Server, best_servers
 from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
 from radiocov.coverage.sector import LossSettings, Transmitter, Window, loss_raster
+from radiocov.coverage.setup import (
+    grid_north_deg,
+    loss_settings,
+    pattern_of,
+    read_ground,
+    refractivity_maps,
+    sigma_db,
+    terminal_height_m,
+)
 from radiocov.coverage.store import MODELS, LossStore, ground_key, loss_key
 from radiocov.files import content_key, file_digest, read_json, write_json
-from radiocov.inputs import Inputs, elevation_sources, project_grid
+from radiocov.inputs import Inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
-from radiocov.project import Project, State
-from radiocov.propagation.p1812_formulas import location_variability_db
+from radiocov.project import State
 from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
-from terrain.errors import TerrainError
-from terrain.grid import Grid
-from terrain.ground import Ground
 
 STORE = Path(".radiocov") / "loss"
-OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
 BANDS = (("talk_out", "talk-out"), ("talk_in", "talk-in"), ("both", "both directions"))
 
 Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
@@ -61,85 +65,6 @@ class Result:
     states_reused: int
 
 
-def read_ground(inputs: Inputs) -> Ground:
-    """The ground of a project on its grid. ProjectError where it cannot be read."""
-    from terrain.load import load_ground
-
-    project = inputs.project
-    grid = project_grid(inputs)
-    files = dict.fromkeys(project.elevation_files, "terrain.elevation")
-    if project.landcover_file:
-        files[project.landcover_file] = "terrain.landcover"
-    missing = [
-        Problem(project.path.name, key, f'there is no file "{path.name}"', "put it there or correct the name")
-        for path, key in files.items()
-        if not path.exists()
-    ]
-    if missing:
-        raise ProjectError(missing)
-    try:
-        return load_ground(
-            grid, elevation_sources(project), voids=project.terrain.voids, landcover=project.landcover_file,
-            legend=project.legend, synthetic=project.terrain.synthetic, source=project.terrain.source,
-        )  # fmt: skip
-    except TerrainError as error:
-        raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error
-
-
-def loss_settings(project: Project, frequency_mhz: float, receiver_height_m: float) -> LossSettings:
-    model = project.model
-    return LossSettings(
-        model.name, frequency_mhz, model.radius_km, receiver_height_m, model.time_percent, model.polarization,
-        model.delta_n, model.n0,
-    )  # fmt: skip
-
-
-def terminal_height_m(project: Project) -> float:
-    """One loss field serves all terminals: its height is the services' terminals' lowest."""
-    return min(project.terminal(service.terminal).height_m for service in project.services)
-
-
-def sigma_db(
-    project: Project, ground: Ground, classes: np.ndarray, clutter_m: np.ndarray, height_m: float | None = None
-) -> np.ndarray:
-    """Standard deviation of the level about its predicted median, dB: model error and location variability.
-
-    The model's error is the one stated for the clutter class where there is land cover, else the project's.
-    height_m: of the terminal above ground; default: the one that the rasters are computed for.
-    """
-    height_m = terminal_height_m(project) if height_m is None else height_m
-    if project.landcover_file is None:
-        error = np.full(len(ground.classes), project.model.model_error_db)
-    else:
-        error = np.array(
-            [project.model.model_error_db if c.kind == "nodata" else c.model_error_db for c in ground.classes]
-        )
-    location = _location_variability(
-        project.model.frequency_mhz / 1000.0, ground.grid.resolution_m, height_m, clutter_m
-    )
-    return np.hypot(error[classes], location).astype(np.float32)
-
-
-def _location_variability(f_ghz: float, pixel_m: float, height_m: float, clutter_m: np.ndarray) -> np.ndarray:
-    full = location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
-    return full * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
-
-
-def pattern_of(project: Project, site: Site) -> Pattern:
-    """A site's antenna: its file's, or an omni with the vertical beam that its gain implies."""
-    if site.antenna:
-        return read_pattern(project.antennas_folder / site.antenna)
-    directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
-    return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
-
-
-def grid_north_deg(grid: Grid, site: Site) -> float:
-    """Direction of true north on the grid at a site, degrees clockwise from its columns."""
-    x0, y0 = grid.from_lonlat(site.lon, site.lat)
-    x1, y1 = grid.from_lonlat(site.lon, site.lat + 1e-4)
-    return math.degrees(math.atan2(x1 - x0, y1 - y0))
-
-
 def states_of(inputs: Inputs, on: dt.date | None) -> list[State]:
     """The network states to compute: the policy's periods, or the one date asked for."""
     if on is not None:
@@ -163,6 +88,7 @@ class CoverageRun:
         self._stop = threading.Event()
         self._reused = self._computed = self._damaged = 0
         self._patterns: dict[str, Any] = {}
+        self._refractivity = refractivity_maps(self.project)
 
     def cancel(self) -> None:
         self._stop.set()
@@ -220,6 +146,8 @@ class CoverageRun:
         settings = loss_settings(
             self.project, site.frequency_mhz or self.project.model.frequency_mhz, self.rx_height_m
         )
+        mapped = {key: round(map_.at(site.lon, site.lat), 3) for key, map_ in self._refractivity.items()}
+        settings = dataclasses.replace(settings, **mapped)
         return Transmitter(float(x), float(y), site.antenna_height_m), settings
 
     def _key(self, site: Site) -> str:

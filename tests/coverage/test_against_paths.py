@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from radiocov.coverage import polar
-from radiocov.coverage.run import loss_settings, read_ground, terminal_height_m
 from radiocov.coverage.sector import Transmitter, fan_of, loss_raster
+from radiocov.coverage.setup import loss_settings, read_ground, terminal_height_m
 from radiocov.demo import write_demo
 
 SITES = ("LT01", "CS02", "TW16")  # the plain and the coast, a valley, a hill

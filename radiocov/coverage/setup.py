@@ -1,0 +1,110 @@
+"""What a project means for the engine: its ground, the model's settings, the spread about the prediction."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
+from radiocov.coverage.sector import LossSettings
+from radiocov.inputs import Inputs, elevation_sources, project_grid
+from radiocov.network import Site
+from radiocov.problems import Problem, ProjectError
+from radiocov.project import Project
+from radiocov.propagation.p1812_formulas import location_variability_db
+from radiocov.refractivity import RefractivityMap, read_map
+from terrain.errors import TerrainError
+from terrain.grid import Grid
+from terrain.ground import Ground
+
+OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
+
+
+def read_ground(inputs: Inputs) -> Ground:
+    """The ground of a project on its grid. ProjectError where it cannot be read."""
+    from terrain.load import load_ground
+
+    project = inputs.project
+    grid = project_grid(inputs)
+    files = dict.fromkeys(project.elevation_files, "terrain.elevation")
+    if project.landcover_file:
+        files[project.landcover_file] = "terrain.landcover"
+    missing = [
+        Problem(project.path.name, key, f'there is no file "{path.name}"', "put it there or correct the name")
+        for path, key in files.items()
+        if not path.exists()
+    ]
+    if missing:
+        raise ProjectError(missing)
+    try:
+        return load_ground(
+            grid, elevation_sources(project), voids=project.terrain.voids, landcover=project.landcover_file,
+            legend=project.legend, synthetic=project.terrain.synthetic, source=project.terrain.source,
+        )  # fmt: skip
+    except TerrainError as error:
+        raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error
+
+
+def loss_settings(project: Project, frequency_mhz: float, receiver_height_m: float) -> LossSettings:
+    model = project.model
+    return LossSettings(
+        model.name, frequency_mhz, model.radius_km, receiver_height_m, model.time_percent, model.polarization,
+        model.delta_n, model.n0,
+    )  # fmt: skip
+
+
+def refractivity_maps(project: Project) -> dict[str, RefractivityMap]:
+    """The user's copies of the ITU maps that the project names, by the setting they stand in for."""
+    named = {"delta_n": (project.model.delta_n_map, 1.0, 156.0), "n0": (project.model.n0_map, 200.0, 500.0)}
+    return {
+        key: read_map(project.resolve(name), low, high)
+        for key, (name, low, high) in named.items()
+        if name is not None
+    }
+
+
+def terminal_height_m(project: Project) -> float:
+    """One loss field serves all terminals: its height is the services' terminals' lowest."""
+    return min(project.terminal(service.terminal).height_m for service in project.services)
+
+
+def sigma_db(
+    project: Project, ground: Ground, classes: np.ndarray, clutter_m: np.ndarray, height_m: float | None = None
+) -> np.ndarray:
+    """Standard deviation of the level about its predicted median, dB: model error and location variability.
+
+    The model's error is the one stated for the clutter class where there is land cover, else the project's.
+    height_m: of the terminal above ground; default: the one that the rasters are computed for.
+    """
+    height_m = terminal_height_m(project) if height_m is None else height_m
+    if project.landcover_file is None:
+        error = np.full(len(ground.classes), project.model.model_error_db)
+    else:
+        error = np.array(
+            [project.model.model_error_db if c.kind == "nodata" else c.model_error_db for c in ground.classes]
+        )
+    location = _location_variability(
+        project.model.frequency_mhz / 1000.0, ground.grid.resolution_m, height_m, clutter_m
+    )
+    return np.hypot(error[classes], location).astype(np.float32)
+
+
+def _location_variability(f_ghz: float, pixel_m: float, height_m: float, clutter_m: np.ndarray) -> np.ndarray:
+    full = location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
+    return full * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
+
+
+def pattern_of(project: Project, site: Site) -> Pattern:
+    """A site's antenna: its file's, or an omni with the vertical beam that its gain implies."""
+    if site.antenna:
+        return read_pattern(project.antennas_folder / site.antenna)
+    directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
+    return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
+
+
+def grid_north_deg(grid: Grid, site: Site) -> float:
+    """Direction of true north on the grid at a site, degrees clockwise from its columns."""
+    x0, y0 = grid.from_lonlat(site.lon, site.lat)
+    x1, y1 = grid.from_lonlat(site.lon, site.lat + 1e-4)
+    return math.degrees(math.atan2(x1 - x0, y1 - y0))
