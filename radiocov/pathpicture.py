@@ -27,7 +27,7 @@ WORDS = {
         "bullington": "Bullington point", "nearest": "Nearest point to the line of sight",
         "horizon_t": "Horizon of the site (bare ground)", "horizon_r": "Horizon of the terminal (bare ground)",
         "horizons": "Horizon of both (bare ground)",
-        "horizon": "Point with the largest edge parameter (bare ground)", "site": "Site", "terminal": "Terminal",
+        "horizon": "Point with the largest edge parameter (bare ground)", "site": "Site",
         "mast": "{name}<br>{above:g} m above ground, {level:.1f} m above sea level",
         "point": "{d:.3f} km<br>ground {h:.1f} m above sea level<br>clutter {r:g} m ({zone})<br>"
                  "line of sight {clear:+.1f} m over the top = {share:+.2f} of the Fresnel radius {f1:.1f} m",
@@ -48,7 +48,7 @@ WORDS = {
         "ray": "经 Bullington 点的射线", "bullington": "Bullington 点", "nearest": "距视线最近的点",
         "horizon_t": "基站视界点（裸地）", "horizon_r": "终端视界点（裸地）", "horizons": "双方视界点（裸地）",
         "horizon": "绕射参数最大的点（裸地）",
-        "site": "基站", "terminal": "终端", "mast": "{name}<br>离地 {above:g} m，海拔 {level:.1f} m",
+        "site": "基站", "mast": "{name}<br>离地 {above:g} m，海拔 {level:.1f} m",
         "point": "{d:.3f} km<br>地面海拔 {h:.1f} m<br>地物 {r:g} m（{zone}）<br>"
                  "视线高出其顶 {clear:+.1f} m，为菲涅耳半径 {f1:.1f} m 的 {share:+.2f} 倍",
         "zones": {1: "海面", 3: "沿海陆地", 4: "内陆"}, "mark": "{name}<br>{d:.3f} km", "nu": "nu = {nu:.3f}",
@@ -72,7 +72,7 @@ PAGE = """<!DOCTYPE html>
  h1 {{ font-size: 20px; margin: 4px 0; }}
  header p {{ margin: 2px 0; }}
  .synthetic {{ background: #fde68a; color: #7c2d12; padding: 1px 8px; border-radius: 3px; font-weight: 600; }}
- footer {{ color: #4b5a66; font-size: 13px; }}
+ footer {{ color: #4b5a66; font-size: 13px; order: 3; }}
  body {{ display: flex; flex-direction: column; min-height: 100vh; }}
  main {{ flex: 1; min-height: 420px; position: relative; }}
  main > div {{ position: absolute; inset: 0; }}
@@ -80,8 +80,8 @@ PAGE = """<!DOCTYPE html>
 <script>{plotly}</script></head>
 <body>
 <header><h1>{title}</h1>{lines}</header>
-<main>{figure}</main>
 <footer>{notes}</footer>
+<main>{figure}</main>
 </body></html>
 """
 
@@ -126,7 +126,7 @@ def summary(view: PathView, lang: str) -> list[str]:
         model=view.origin["model"], loss=view.loss_db, d=view.geometry["distance_km"], f=view.frequency_mhz
     )
     comma = "，" if lang == "zh" else "; "
-    label = (lang == "zh" and view.terminal.label_zh) or view.terminal.label
+    label = _terminal_name(view, words)
     lines = [f"{loss}{comma}{words['clear' if view.sight.clear else 'obstructed']}"]
     if view.model != "p1812":
         lines[0] += f"{comma}{words['blind']}"
@@ -142,6 +142,10 @@ def summary(view: PathView, lang: str) -> list[str]:
 
 def _site_name(view: PathView) -> str:
     return view.site.id if view.site.name == view.site.id else f"{view.site.id} {view.site.name}"
+
+
+def _terminal_name(view: PathView, words: dict[str, Any]) -> str:
+    return view.terminal.label_zh if words is WORDS["zh"] else view.terminal.label
 
 
 def build_figure(view: PathView, lang: str = "en") -> go.Figure:
@@ -301,7 +305,7 @@ def _masts(view: PathView, words: dict[str, Any]) -> list[go.Scatter]:
     traces = []
     for x, foot, antenna, above, name, symbol in (
         (0.0, ground[0], view.tx_m, view.site.antenna_height_m, f"{words['site']} {view.site.id}", "circle"),
-        (d[-1], ground[-1], view.rx_m, view.terminal.height_m, f"{words['terminal']} {view.terminal.id}", "square"),
+        (d[-1], ground[-1], view.rx_m, view.terminal.height_m, _terminal_name(view, words), "square"),
     ):
         text = words["mast"].format(name=name, above=above, level=antenna)
         traces.append(go.Scatter(
@@ -319,7 +323,7 @@ def _labels(view: PathView, words: dict[str, Any]) -> list[dict[str, Any]]:
         "bordercolor": "#9ea6ad", "borderpad": 3, "font": {"size": 13, "color": INK}, "standoff": 7,
     }  # fmt: skip
     site = f"{words['site']} {view.site.id}, {view.site.antenna_height_m:g} m"
-    terminal = f"{words['terminal']} {view.terminal.id}, {view.terminal.height_m:g} m"
+    terminal = f"{_terminal_name(view, words)}, {view.terminal.height_m:g} m"
     return [
         {**box, "x": 0.0, "y": view.tx_m, "text": site, "ax": 18, "ay": -30, "xanchor": "left"},
         {**box, "x": view.distance_km[-1], "y": view.rx_m, "text": terminal, "ax": -18, "ay": 42, "xanchor": "right"},

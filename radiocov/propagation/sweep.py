@@ -329,24 +329,25 @@ def _delta_bullington(q, nus, s_tims, s_rims, out, step, hts, lam):
         q[out + j] = bullington_db(nu, d) + excess
 
 
+@inlined
+def _diffraction(q, nus, s_tims, s_rims, out, step, hts, a_km, f_ghz, lam, pol, mixed):
+    """Ld over an Earth of radius a_km; the columns named are constants, so that the loops stay vectors."""
+    if mixed:
+        _spherical_mixed(q, step, a_km, f_ghz, lam, pol)
+    else:
+        _spherical(q, step, a_km, f_ghz, lam, pol)
+    _smooth_nu(q, step, 500.0 / a_km, lam)
+    _delta_bullington(q, nus, s_tims, s_rims, out, step, hts, lam)
+
+
 @kernel
 def _median_diffraction(q, step, hts, ae, f_ghz, lam, pol, mixed):
-    if mixed:
-        _spherical_mixed(q, step, ae, f_ghz, lam, pol)
-    else:
-        _spherical(q, step, ae, f_ghz, lam, pol)
-    _smooth_nu(q, step, 500.0 / ae, lam)
-    _delta_bullington(q, NU, S_TIM, S_RIM, LD50, step, hts, lam)
+    _diffraction(q, NU, S_TIM, S_RIM, LD50, step, hts, ae, f_ghz, lam, pol, mixed)
 
 
 @kernel
 def _beta_0_diffraction(q, step, hts, f_ghz, lam, pol, mixed):
-    if mixed:
-        _spherical_mixed(q, step, AB_KM, f_ghz, lam, pol)
-    else:
-        _spherical(q, step, AB_KM, f_ghz, lam, pol)
-    _smooth_nu(q, step, 500.0 / AB_KM, lam)
-    _delta_bullington(q, NU_B, S_TIM_B, S_RIM_B, LDB, step, hts, lam)
+    _diffraction(q, NU_B, S_TIM_B, S_RIM_B, LDB, step, hts, AB_KM, f_ghz, lam, pol, mixed)
 
 
 @kernel
