@@ -214,12 +214,47 @@ def _free_space(profile: Profile, case: Case) -> Answer:
     return Answer("free-space", loss, {"d": d, "Lbfs": loss})
 
 
+def _p526(profile: Profile, case: Case) -> Answer:
+    """Free space and the diffraction of P.526's complete method over ground and clutter."""
+    from radiocov.propagation import diffraction, freespace
+
+    d, rise = _ends(profile, case)
+    heights = profile.height_m + profile.clutter_m
+    heights[[0, -1]] = profile.height_m[[0, -1]]
+    terms = diffraction.delta_bullington_terms(
+        profile.distance_km, heights, case.tx_height_m, case.rx_height_m, case.frequency_mhz,
+        polarization=case.polarization,
+    )  # fmt: skip
+    free = float(freespace.free_space_loss(case.frequency_mhz, d, rise))
+    return Answer("p526", free + terms["Ld"], {"d": d, "Lbfs": free, **terms})
+
+
+def _spm(profile: Profile, case: Case) -> Answer:
+    """The planning form with its Hata-equivalent coefficients and P.526's Bullington loss as diffraction."""
+    from radiocov.propagation import diffraction, hata
+
+    d, _ = _ends(profile, case)
+    heights = profile.height_m + profile.clutter_m
+    heights[[0, -1]] = profile.height_m[[0, -1]]
+    edge = float(
+        diffraction.bullington_loss(
+            profile.distance_km, heights, case.tx_height_m, case.rx_height_m, case.frequency_mhz
+        )
+    )
+    base = float(profile.height_m[0] + case.tx_height_m - profile.height_m[-1])
+    k = hata.spm_hata_coefficients(case.frequency_mhz)
+    loss = float(hata.spm(d, base, case.rx_height_m, k, edge))
+    return Answer("spm", loss, {"d": d, "Hte": base, "Diff": edge, **{f"K{i}": float(v) for i, v in enumerate(k, 1)}})
+
+
 MODELS = {
     "p1812": _p1812,
     "itm": _itm,
     "hata": _hata,
     "extended-hata": _extended_hata,
     "free-space": _free_space,
+    "p526": _p526,
+    "spm": _spm,
 }
 
 

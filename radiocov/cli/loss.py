@@ -9,7 +9,7 @@ import click
 
 from radiocov.cli.common import print_table
 
-MODELS = ("p1812", "itm", "hata", "extended-hata", "free-space")
+MODELS = ("p1812", "itm", "hata", "extended-hata", "free-space", "p526", "spm")
 ENVIRONMENTS = ("urban", "large-city", "suburban", "open")
 
 

@@ -1,5 +1,6 @@
 """Loss rasters against P.1812 path by path: own profiles, own distances, only the single-path model in common."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -102,3 +103,18 @@ def test_reach_is_the_radius_and_the_grid(rasters):
         outside[window.slices] = False
         row, col = np.nonzero(outside)
         assert (np.hypot(row - row0, col - col0) > reach - 0.5).all()
+
+
+def test_no_place_hears_better_than_in_free_space(rasters):
+    """But for the half pixel by which a sample may stand nearer than its pixel, and where ducts help a little."""
+    ground, settings, found = rasters
+    x, y = ground.grid.centre_xy(*found[0][:2])
+    transmitter = Transmitter(float(x), float(y), found[0][2])
+    _, free = loss_raster(ground, transmitter, dataclasses.replace(settings, model="free-space"))
+    *_, window, loss = found[0]
+    row, col = np.mgrid[window.top : window.top + window.height, window.left : window.left + window.width]
+    distance = np.hypot(row - found[0][0], col - found[0][1])
+    far = (distance > 5.0) & np.isfinite(free) & np.isfinite(loss)
+    allowed = 20.0 * np.log10(distance[far] / (distance[far] - 0.5)) + 0.1
+    assert (loss[far] > free[far] - allowed).all()
+    assert np.median(loss[far] - free[far]) > 10.0
