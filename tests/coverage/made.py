@@ -23,8 +23,15 @@ from terrain.synthetic import make_prefecture, write_prefecture
 
 ROOT = Path(__file__).resolve().parents[2]
 # Signals are as in an interactive shell: a test run in the background would hand down an ignored SIGINT.
-START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from radiocov.cli import main; main()"
-SITES = ("LT01", "LT02", "LT03", "LT04", "LT05", "CS01", "CS02", "CS04", "TW01", "TW05", "TW08", "TW10", "TW12", "TW20")
+START = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from radiocov.cli import main
+main()
+"""
+SITES = (
+    "LT01", "LT02", "LT03", "LT04", "LT05", "CS01", "CS02", "CS04", "TW01", "TW05", "TW08", "TW10", "TW12", "TW20",
+)  # fmt: skip
 
 # --- projects -------------------------------------------------------------------------------------------
 
@@ -164,7 +171,7 @@ def small_project(folder: Path, resolution: float = 500.0, sites: int = len(SITE
     chosen[1] = dataclasses.replace(
         chosen[1], antenna="sector.msi", gain_dbi=12.0, azimuth_deg=120.0, tilt_deg=4.0
     )
-    strongest = dict(antenna_height_m=100.0, power_dbm=60.0, in_service=dt.date(2013, 1, 1))
+    strongest = {"antenna_height_m": 100.0, "power_dbm": 60.0, "in_service": dt.date(2013, 1, 1)}
     chosen.append(site("CA99", 122.95, 40.92, status="candidate", **strongest))
     write_sites(folder / "sites.csv", chosen)
     (folder / "project.toml").write_text(SMALL.format(resolution=resolution))

@@ -87,6 +87,18 @@ def test_a_stronger_site_turned_away_loses_to_a_weaker_one(made):
         assert best.level_dbm[3, 30] == 50.0 - 6.0 + 9.0 - 110.0 and best.level_dbm[3, 3] == 40.0 - 6.0 + 9.0 - 110.0
 
 
+def test_equal_sectors_leave_the_pixel_to_the_first(made):
+    """Where a pattern takes something away, the second is no stronger than the first either."""
+    random = np.random.default_rng(4)
+    whole = Window(0, 0, *GRID.shape)
+    loss = random.uniform(100, 120, GRID.shape).astype(np.float32)
+    one = server(made, "A", 15, 20, whole, loss, tilt_deg=5.0)
+    horizontal, vertical = made.sector_pattern()
+    one = dataclasses.replace(one, horizontal_db=horizontal, vertical_db=vertical, flat=False)
+    best = best_servers(GRID, [one, dataclasses.replace(one)], np.zeros(GRID.shape, np.float32), whole, 1.5)
+    assert (best.server == 1).all()
+
+
 # --- a whole run on level ground in free space ----------------------------------------------------------------
 
 

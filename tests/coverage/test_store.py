@@ -75,7 +75,7 @@ CHEAP = {
     "date of service": lambda made, p: change_site(made, p, 1, "in_service", "2016-07-01"),
     "threshold": lambda made, p: made.edit(p / "project.toml", "threshold_dbm = -111.0", "threshold_dbm = -105.0"),
     "terminal": lambda made, p: made.edit(p / "project.toml", "carry_loss_db = 12.0", "carry_loss_db = 15.0"),
-    "model error": lambda made, p: made.edit(p / "project.toml", "radius_km = 15", "radius_km = 15\nmodel_error_db = 9"),
+    "model error": lambda made, p: made.edit(p / "project.toml", "mhz = 358", "mhz = 358\nmodel_error_db = 9"),
     "name of the project": lambda made, p: made.edit(p / "project.toml", "Small test", "Other test"),
     "policy": lambda made, p: (
         (p / "one.toml").write_text(made.ONE_PERIOD),
