@@ -82,4 +82,6 @@ def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool) ->
             raise KeyboardInterrupt from None
     if result.damaged:
         click.echo(f"{result.damaged} stored loss rasters were damaged and have been computed again", err=True)
+    if result.outside:
+        click.echo(f"warning: outside the grid, and adding nothing: {', '.join(result.outside)}", err=True)
     return result

@@ -32,7 +32,7 @@ from radiocov.coverage.setup import (
     terminal_height_m,
 )
 from radiocov.coverage.store import MODELS, LossStore, ground_key, loss_key
-from radiocov.files import content_key, file_digest, read_json, write_json
+from radiocov.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from radiocov.inputs import Inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
@@ -63,6 +63,7 @@ class Result:
     losses_reused: int
     damaged: int
     states_reused: int
+    outside: tuple[str, ...]  # sites that lie outside the grid and add nothing
 
 
 def states_of(inputs: Inputs, on: dt.date | None) -> list[State]:
@@ -104,6 +105,11 @@ class CoverageRun:
         self.ground_key = ground_key(self.ground)
         sites = {site.id: site for sites in active.values() for site in sites}
         inside = {key: site for key, site in sites.items() if self._inside(site)}
+        if sites and not inside:
+            fault = "every site lies outside the grid"
+            raise ProjectError(Problem(self.project.sites_file.name, "", fault, "mend grid.extent or the sites"))
+        for folder in (self.store.folder, self.folder, *(self.folder / state.id for state in self.states)):
+            remove_leftovers(folder)
         self.rx_height_m = terminal_height_m(self.project)
         losses = self._losses(list(inside.values()))
         servers = {key: self._server(site, losses) for key, site in inside.items()}
@@ -114,7 +120,8 @@ class CoverageRun:
             manifests.append(manifest)
             reused += not fresh
         manifest = self._manifest(manifests)
-        return Result(self.folder, manifest, self._computed, self._reused, self._damaged, reused)
+        outside = tuple(key for key in sites if key not in inside)
+        return Result(self.folder, manifest, self._computed, self._reused, self._damaged, reused, outside)
 
     def _check_ranges(self, sites: list[Site]) -> None:
         """ProjectError where a site or the radius leaves the model, which the command line may have chosen."""

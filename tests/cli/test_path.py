@@ -14,6 +14,7 @@ from radiocov.link import talk_in_margin_db, talk_out_margin_db
 from radiocov.pathpicture import WORDS, build_figure
 from radiocov.pathview import EXTENDED_HATA_TERMS, coast_distances_km, view_path
 from radiocov.propagation import freespace, hata, p1812
+from radiocov.propagation.diffraction import knife_edge_loss
 from radiocov.propagation.p1812_terms import TABLE
 from terrain.profile import profile
 
@@ -131,8 +132,8 @@ def test_other_models_have_their_own_terms(answer, inputs, ground):
 def test_table_names_every_term_once():
     assert tuple(TABLE) == p1812.TERMS
     assert all(term.unit and term.section and term.meaning for term in TABLE.values())
-    meanings = [(term.meaning, term.section) for term in TABLE.values()]
-    assert len(meanings) == len(set(meanings)) + 2  # hstd, hsrd and none else are told apart by the symbol alone
+    meanings = [term.meaning for term in TABLE.values()]
+    assert len(meanings) == len(set(meanings))
 
 
 def test_distances_to_the_coast():
@@ -145,19 +146,19 @@ def test_distances_to_the_coast():
 @pytest.mark.parametrize("model", ["p1812", "free-space"])
 def test_agrees_with_the_coverage_raster_within_half_a_pixel(made, tmp_path, answer, model):
     """On level ground a pixel's level lies between those of the paths that end half a pixel nearer and farther."""
-    sector = dict(antenna="sector.msi", gain_dbi=12.0, azimuth_deg=30.0, tilt_deg=2.0)
+    sector = {"antenna": "sector.msi", "gain_dbi": 12.0, "azimuth_deg": 30.0, "tilt_deg": 2.0}
     folder = made.flat_project(tmp_path / "flat", [made.site("A", 126.0, 41.0, **sector)])
     made.edit(folder / "project.toml", 'name = "free-space"', f'name = "{model}"')
     result = CoverageRun(made.inputs_of(folder)).run()
     with rasterio.open(result.folder / "2017" / "level_dbm.tif") as dataset:
-        level, crs_to_pixel = dataset.read(1), ~dataset.transform
+        level = dataset.read(1)
     inputs = made.inputs_of(folder)
     grid = read_ground(inputs).grid
     x0, y0 = (float(v) for v in grid.from_lonlat(126.0, 41.0))
     rng = np.random.default_rng(7)
     for _ in range(12):
         azimuth, reach = rng.uniform(0, 2 * math.pi), rng.uniform(800.0, 11000.0)
-        col, row = (int(v) for v in crs_to_pixel * (x0 + reach * math.sin(azimuth), y0 + reach * math.cos(azimuth)))
+        row, col = (round(v) for v in grid.rowcol(x0 + reach * math.sin(azimuth), y0 + reach * math.cos(azimuth)))
         x, y = (float(v) for v in grid.centre_xy(row, col))
         length = math.hypot(x - x0, y - y0)
         near = []
@@ -168,7 +169,7 @@ def test_agrees_with_the_coverage_raster_within_half_a_pixel(made, tmp_path, ans
             terms = {t["term"]: t["value"] for t in found["budgets"][0]["terms"]}
             near.append(terms["Level at an isotropic antenna"])
         # 0.05 dB: storage, and half a pixel aside in the sector's pattern
-        slack = 0.05 + 12.0 * 2.0 * 65.0**-2 * 90.0 * math.degrees(26.0 / length) * 0.5
+        slack = 0.05 + 24.0 / 65.0**2 * 94.0 * math.degrees(26.0 / length)
         assert min(near) - slack < level[row, col] < max(near) + slack, (row, col, near)
 
 
@@ -206,20 +207,21 @@ def test_remarks(radiocov, made, fresh):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--from", "LT1", "--to", TO], '--from: there is no site "LT1"; did you mean "LT'),
-        (["--from", "nowhere at all", "--to", TO], '--from: there is no site "nowhere at all"; sites.csv has 15 sites'),
-        (["--from", "LT01", "--to", "125.0,43.0"], "--to: the point at 125,43 is outside the project's grid (longitude"),
-        (["--from", "LT01", "--to", "40.93,123.02"], '"40.93,123.02" is no place; did you mean 123.02,40.93?'),
-        (["--from", "LT01", "--to", "123.02"], '"123.02" is no place; give LON,LAT in degrees'),
-        (["--from", "LT01", "--to", "a,b"], '"a,b" is no place'),
-        (["--from", "LT01", "--to", "1,2,3"], '"1,2,3" is no place'),
-        (["--from", "LT01", "--to", "nan,41"], '"nan,41" is no place'),
-        (["--from", "LT01", "--to", TO, "--terminal", "vehicel"], 'no terminal "vehicel"; did you mean "vehicle"?'),
-        (["--from", "LT01", "--to", TO, "--model", "p1821"], '"p1821" is not a coverage model; did you mean "p1812"?'),
+        (["LT1", TO], '--from: there is no site "LT1"; did you mean "LT'),
+        (["nowhere at all", TO], '--from: there is no site "nowhere at all"; sites.csv has 15 sites'),
+        (["LT01", "125.0,43.0"], "--to: the point at 125,43 is outside the project's grid (longitude"),
+        (["LT01", "40.93,123.02"], '"40.93,123.02" is no place; did you mean 123.02,40.93?'),
+        (["LT01", "123.02"], '"123.02" is no place; give LON,LAT in degrees'),
+        (["LT01", "a,b"], '"a,b" is no place'),
+        (["LT01", "1,2,3"], '"1,2,3" is no place'),
+        (["LT01", "nan,41"], '"nan,41" is no place'),
+        (["LT01", TO, "--terminal", "vehicel"], 'no terminal "vehicel"; did you mean "vehicle"?'),
+        (["LT01", TO, "--model", "p1821"], '"p1821" is not a coverage model; did you mean "p1812"?'),
     ],
 )
 def test_one_clear_line_and_exit_2(radiocov, small_inputs, options, message):
-    done = radiocov("path", small_inputs, "-q", *options)
+    site, to, *more = options
+    done = radiocov("path", small_inputs, "-q", "--from", site, "--to", to, *more)
     assert done.code == 2 and done.out == ""
     assert message in done.err and len(done.err.strip().splitlines()) == 1
 
@@ -277,18 +279,19 @@ def traces(view):
 def test_figure_shows_ground_and_rays_over_the_effective_earth(inputs):
     view = view_path(inputs, "TW05", *PLACE)
     drawn = traces(view)
+    assert not view.sight.clear
     d = view.distance_km
     bulge = d * (d[-1] - d) * 1e6 / (2 * 6371e3 * 157 / 112)
     assert np.allclose(drawn["Ground"].y, view.profile.elevation_m + bulge, atol=1e-9)
     assert list(drawn["Line of sight"].y) == [view.tx_m, view.rx_m]
-    middle = np.argmin(np.abs(np.array(drawn["0.6 of the first Fresnel zone"].x) - d[-1] / 2))
-    off = drawn["0.6 of the first Fresnel zone"].y[middle] - (view.tx_m + view.rx_m) / 2
+    lower = drawn["0.6 of the first Fresnel zone"]
+    middle = np.argmin(np.abs(np.array(lower.x) - d[-1] / 2))
+    off = (view.tx_m + view.rx_m) / 2 - lower.y[middle]
     assert off == pytest.approx(0.6 * math.sqrt(0.2998 / 0.358 * d[-1] * 1000 / 4), rel=1e-3)
-    if not view.sight.clear:
-        # rays over the Bullington point touch the clutter or the ground and never cut it
-        top = np.array(drawn["Ground"].y) + np.r_[0, view.profile.clutter_height_m[1:-1], 0]
-        ray = np.interp(d, drawn["Rays over the Bullington point"].x, drawn["Rays over the Bullington point"].y)
-        assert (ray - top)[1:-1].min() == pytest.approx(0.0, abs=1e-6)
+    # rays over the Bullington point touch the clutter or the ground and never cut it
+    top = np.array(drawn["Ground"].y) + np.r_[0, view.profile.clutter_height_m[1:-1], 0]
+    ray = np.interp(d, drawn["Rays over the Bullington point"].x, drawn["Rays over the Bullington point"].y)
+    assert (ray - top)[1:-1].min() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_figure_of_a_short_clear_path_and_of_the_sea(inputs, ground):
@@ -304,8 +307,6 @@ def test_figure_of_a_short_clear_path_and_of_the_sea(inputs, ground):
 
 def test_bullington_point_in_the_picture_is_the_loss_in_the_table(inputs):
     """The edge parameter shown gives the Bullington loss among the terms."""
-    from radiocov.propagation.diffraction import knife_edge_loss
-
     for place in (PLACE, (122.95, 40.80), (123.2, 41.0)):
         view = view_path(inputs, "TW05", *place)
         edge = float(knife_edge_loss(view.sight.edge_nu))

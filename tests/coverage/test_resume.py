@@ -121,6 +121,7 @@ def test_killed_runs_resume_to_the_same_bytes(made, project, undisturbed, tmp_pa
     computed, reused = map(int, re.search(r"(\d+) loss rasters computed, (\d+) taken", out).groups())
     assert (computed, reused) == (0, 14)
     assert made.digests(folder) == wanted
+    assert not made.temporaries(folder / "out") and not made.temporaries(folder / LOSSES)
 
 
 def test_a_run_takes_up_exactly_what_a_killed_one_finished(made, project, undisturbed, tmp_path):
