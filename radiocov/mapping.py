@@ -46,20 +46,21 @@ def map_data(inputs: Inputs, judged: Judged) -> MapData:
     results = judged[-1][1]
     ground = read_ground(inputs)
     to_grid = Transformer.from_crs("EPSG:4326", results.grid.crs, always_xy=True)
+    boundaries = _boundaries(inputs, to_grid)
     made = results.manifest["provenance"]
     return MapData(
         title=bilingual(project.project.name, project.project.name_zh),
         note=bilingual(project.project.note, project.project.note_zh) if project.project.note else None,
         grid=results.grid,
         elevation_m=ground.elevation_m,
-        states=[_state(inputs, compliance, state) for compliance, state in judged],
+        states=[_state(inputs, compliance, state, boundaries) for compliance, state in judged],
         class_service={t.class_: t.service for t in inputs.policy.targets},
         provenance=_provenance(results),
         synthetic=made["synthetic"],
         coarse_warning=bilingual(*coarse) if (coarse := coarse_warning(results)) else None,
         areas=_areas(inputs, judged, to_grid),
         roads=_roads(inputs, judged, to_grid),
-        boundaries=_boundaries(inputs, to_grid),
+        boundaries=boundaries,
     )
 
 
@@ -81,7 +82,9 @@ def _provenance(results: StateResults) -> dict[str, Any]:
     }
 
 
-def _state(inputs: Inputs, compliance: Compliance, results: StateResults) -> MapState:
+def _state(
+    inputs: Inputs, compliance: Compliance, results: StateResults, boundaries: list[MapBoundary]
+) -> MapState:
     project = inputs.project
     services = []
     for service in project.services:
@@ -109,8 +112,17 @@ def _state(inputs: Inputs, compliance: Compliance, results: StateResults) -> Map
         best_server=best,
         services=services,
         sites=_sites(inputs, results, best),
-        rows=compliance_rows(compliance),
+        rows=_with_chinese_names(compliance_rows(compliance), boundaries),
     )
+
+
+def _with_chinese_names(rows: list[dict[str, Any]], boundaries: list[MapBoundary]) -> list[dict[str, Any]]:
+    """Areas name their city and county in one language; the boundaries know the other."""
+    names = {boundary.county or boundary.city: boundary.name["zh"] for boundary in boundaries}
+    for row in rows:
+        if row["level"] in ("city", "county"):
+            row["name_zh"] = row["name_zh"] or names.get(row["name"], "")
+    return rows
 
 
 def _directions(results: StateResults, name: str) -> dict[str, np.ndarray]:
@@ -218,13 +230,17 @@ def _boundaries(inputs: Inputs, to_grid: Transformer) -> list[MapBoundary]:
     except TargetsError as error:
         raise ProjectError([Problem(p.file, p.where, p.message, p.remedy) for p in error.problems]) from error
 
+    # boundaries of counties alone belong to the city that all areas name
+    cities = {area.city for area in inputs.areas.areas} if inputs.areas else set()
+    only_city = cities.pop() if len(cities) == 1 else ""
+
     def cell(role: str, i: int) -> str:
         column = layer.columns.get(role)
         return "" if column is None or column[i] is None else str(column[i])
 
     return [
         MapBoundary(
-            _in_plane(shape, to_grid), cell("city", i), cell("county", i) or cell("name", i),
+            _in_plane(shape, to_grid), cell("city", i) or only_city, cell("county", i) or cell("name", i),
             bilingual(cell("name", i), cell("name_zh", i)),
         )
         for i, shape in enumerate(layer.geometries)

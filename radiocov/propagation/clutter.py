@@ -17,6 +17,8 @@ from enum import IntEnum
 import numba
 import numpy as np
 
+from .p1812_formulas import knife_edge_db
+
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 DEFAULT_STREET_WIDTH_M = 27.0
@@ -45,14 +47,6 @@ DEFAULT_CLUTTER_HEIGHT_M = {
 
 
 @kernel
-def knife_edge_kernel(nu):
-    """J(nu), dB: approximate knife-edge loss, 0 below nu = -0.78 [P.2108-1 (2g); P.526 (31)]."""
-    if nu <= -0.78:
-        return 0.0
-    return 6.9 + 20.0 * math.log10(math.sqrt((nu - 0.1) ** 2 + 1.0) + nu - 0.1)
-
-
-@kernel
 def height_gain_kernel(f_ghz, h, w_s, clutter, clutter_type):
     """A_h, dB [P.2108-1 (2a) to (2f)]; 0 where the antenna stands above the clutter."""
     if h >= clutter:
@@ -63,7 +57,7 @@ def height_gain_kernel(f_ghz, h, w_s, clutter, clutter_type):
     h_dif = clutter - h  # (2d)
     theta = math.degrees(math.atan(h_dif / w_s))  # (2e)
     nu = 0.342 * math.sqrt(f_ghz) * math.sqrt(h_dif * theta)  # (2c)
-    return knife_edge_kernel(nu) - 6.03  # (2a)
+    return knife_edge_db(nu) - 6.03  # (2a); J(nu) of (2g) is that of P.526
 
 
 @numba.vectorize(cache=True)
