@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from radiocov.propagation.clutter import ClutterType, height_gain_loss, knife_edge_kernel
+from radiocov.propagation.clutter import ClutterType, height_gain_loss
 
 # From NTIA/p2108-test-data (public), tolerance 0.1 dB as published: f GHz, h, w_s, R, type, A_h
 CASES = [
@@ -56,12 +56,6 @@ def test_loss_falls_with_height_and_ends_at_the_top():
         assert np.all(loss[heights >= 15.0] == 0.0)
         # J(0) - 6.03 and log(1): both forms reach 0 at the top of the clutter
         assert height_gain_loss(358.0, 15.0 - 1e-9, 15.0, kind) == pytest.approx(0.0, abs=0.01)
-
-
-def test_knife_edge_limits():
-    assert knife_edge_kernel(-0.79) == 0.0
-    assert knife_edge_kernel(-0.78 + 1e-9) == pytest.approx(0.0, abs=0.02)
-    assert knife_edge_kernel(0.0) == pytest.approx(6.03, abs=0.01)
 
 
 @pytest.mark.parametrize(
