@@ -10,12 +10,19 @@ import numpy as np
 
 from radiocov import __version__, link
 from radiocov.coverage.sector import hata_environment
-from radiocov.coverage.setup import grid_north_deg, pattern_of, read_ground, sigma_db, terminal_height_m
+from radiocov.coverage.setup import (
+    grid_north_deg,
+    pattern_of,
+    read_ground,
+    refractivity_maps,
+    sigma_db,
+    terminal_height_m,
+)
 from radiocov.coverage.store import MODELS
 from radiocov.inputs import Inputs
 from radiocov.network import Site
 from radiocov.problems import Problem, ProjectError, did_you_mean
-from radiocov.propagation import freespace, hata, p1812
+from radiocov.propagation import freespace, hata, itm, p1812
 from radiocov.propagation.p1812_formulas import effective_earth_radius_km, wavelength_m
 from radiocov.propagation.p1812_terms import TABLE, Term
 from terrain.grid import Grid
@@ -37,6 +44,18 @@ EXTENDED_HATA_TERMS = {
     "L_free_space": Term("dB", "A17.3.1", "free-space loss, never undercut"),
     "sigma": Term("dB", "A17.3.1", "standard deviation that extended Hata states"),
     "L": Term("dB", "A17.3.1", "median basic transmission loss"),
+}
+
+ITM_TERMS = {
+    "A_ref": Term("dB", "Alg. 4", "reference attenuation, beyond free space"),
+    "A_fs": Term("dB", "Alg. 4", "free-space loss"),
+    "theta_hzn": Term("rad", "TN101 6", "horizon elevation angles, site and terminal"),
+    "d_hzn": Term("m", "TN101 6", "horizon distances, site and terminal"),
+    "h_e": Term("m", "Alg. 3", "effective antenna heights, site and terminal"),
+    "N_s": Term("N", "TN101 4.3", "surface refractivity"),
+    "delta_h": Term("m", "ERL 3", "terrain irregularity"),
+    "d_km": Term("km", "", "path length"),
+    "mode": Term("", "", "mode of propagation"),
 }
 
 
@@ -137,11 +156,16 @@ def view_path(inputs: Inputs, site: str, lon: float, lat: float, terminal: str |
     d = line.distance_m / 1000.0
     frequency_mhz = chosen.frequency_mhz or project.model.frequency_mhz
     name = project.model.name
+    mapped = {key: found.at(chosen.lon, chosen.lat) for key, found in refractivity_maps(project).items()}
+    model = project.model.model_copy(update=mapped)
     here = int(line.clutter_class[-1])
     try:
         if name == "p1812":
-            loss, terms, warnings = _p1812(project.model, chosen, carried, line, d, frequency_mhz, lon, lat, ground)
+            loss, terms, warnings = _p1812(model, chosen, carried, line, d, frequency_mhz, lon, lat, ground)
             table = TABLE
+        elif name == "itm":
+            loss, terms, warnings = _itm(model, chosen, carried, line, frequency_mhz)
+            table = ITM_TERMS
         elif name == "extended-hata":
             environment = hata.HataEnvironment(hata_environment(ground.classes[here]))
             loss, terms, warnings = _extended_hata(chosen, carried, d, frequency_mhz, environment)
@@ -158,7 +182,7 @@ def view_path(inputs: Inputs, site: str, lon: float, lat: float, terminal: str |
     budgets = _budgets(inputs, ground, chosen, carried, line, geometry, loss)
     return PathView(
         chosen, carried, lon, lat, name, frequency_mhz, geometry, line, ground.classes[here].name,
-        _sight(project.model.delta_n, chosen, carried, line, d, frequency_mhz), loss, terms, table, budgets,
+        _sight(model.delta_n, chosen, carried, line, d, frequency_mhz), loss, terms, table, budgets,
         _services(project, carried, budgets), _origin(project, ground),
         _remarks(project, chosen, carried, d) + warnings,
     )  # fmt: skip
@@ -225,6 +249,23 @@ def _p1812(
         tx_coast_km=to_coast[0], rx_coast_km=to_coast[1],
     )  # fmt: skip
     return terms["Lb"], terms, warnings
+
+
+def _itm(
+    model: Any, site: Site, terminal: Any, line: Profile, frequency_mhz: float
+) -> tuple[float, dict[str, Any], list[str]]:
+    step_m = float(line.distance_m[-1]) / (line.distance_m.size - 1)
+    found = itm.itm_p2p_terms(
+        line.elevation_m, step_m, frequency_mhz, site.antenna_height_m, terminal.height_m,
+        polarization=model.polarization, n0=model.n0, time_percent=model.time_percent,
+    )  # fmt: skip
+    loss = float(found.pop("basic_transmission_loss_db"))
+    warnings = [f"ITM: {name}" for name in itm.warning_names(found.pop("warnings"))]
+
+    def shown(value: Any) -> Any:
+        return " / ".join(f"{v:.5g}" for v in value) if isinstance(value, tuple) else value
+
+    return loss, {symbol: shown(found[symbol]) for symbol in ITM_TERMS}, warnings
 
 
 def _extended_hata(

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
 # Frequency ranges of the models, MHz: P.1812 sec 1; extended Hata as in SEAMCAT.
-MODEL_RANGE_MHZ = {"p1812": (30.0, 6000.0), "extended-hata": (30.0, 3000.0), "free-space": (30.0, 6000.0)}
+MODEL_RANGE_MHZ = {
+    "p1812": (30.0, 6000.0), "itm": (20.0, 20000.0), "extended-hata": (30.0, 3000.0), "free-space": (30.0, 6000.0),
+}  # fmt: skip
 MODEL_REACH_KM = {"extended-hata": 100.0}  # others reach beyond any radius a project may have
 # Above this a threshold is no faded sensitivity at the port but a planning level with margins already inside.
 PLANNING_LEVEL_DBM = -105.0
@@ -66,7 +68,7 @@ class TerrainSettings(Section):
 
 
 class ModelSettings(Section):
-    name: Literal["p1812", "extended-hata", "free-space"] = "p1812"
+    name: Literal["p1812", "itm", "extended-hata", "free-space"] = "p1812"
     radius_km: float = _number(30.0, 0.5, 300, "km")
     frequency_mhz: float = _number(358.0, 30, 6000, "MHz")
     time_percent: float = _number(50.0, 1, 50, "%")

@@ -21,7 +21,7 @@ from radiocov.cli.common import (
 @project_argument
 @click.option("--jobs", type=click.IntRange(1), help="Threads; the results do not depend on it. Default: all cores.")
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Only the network as it stood on this day.")
-@click.option("--model", help="Another propagation model: p1812, extended-hata or free-space.")
+@click.option("--model", help="Another model: p1812, itm, extended-hata or free-space.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=str), help="Folder for the results.")
 @quiet_option
 @json_option

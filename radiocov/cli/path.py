@@ -23,7 +23,7 @@ from radiocov.cli.common import (
 @click.option("--from", "site", required=True, metavar="SITE", help="Id (or name) of a site in sites.csv.")
 @click.option("--to", "to", required=True, metavar="LON,LAT", help="The other end, WGS 84 degrees.")
 @click.option("--terminal", metavar="ID", help="Terminal there. Default: that of the first service.")
-@click.option("--model", help="Another propagation model: p1812, extended-hata or free-space.")
+@click.option("--model", help="Another model: p1812, itm, extended-hata or free-space.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Write a picture (HTML).")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the picture.")
 @quiet_option

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from radiocov.propagation.fastmath import atan
+from radiocov.propagation.itm_sweep import itm_radial_kernel
 from radiocov.propagation.sweep import radial_loss, workspace
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -131,6 +132,34 @@ def sweep_radials(
             h[:n], r[:n], z[:n], step_km, want[:n], htg, hrg, f_ghz, p, phi0, -phi_per_km_north * d_row,
             delta_n, n0, pol, q, w, out[radial],
         )  # fmt: skip
+
+
+@kernel
+def itm_radials(
+    first, last, radials, used, elevation, clutter, zone, row0, col0, step_m, h_tx, h_rx, f_mhz, vertical, epsilon,
+    sigma, n0, climate, mdvar, z_t, z_l, z_s, out,
+):  # fmt: skip
+    """ITM at the used samples of radials first <= i < last; it knows no clutter. Arguments as above."""
+    count = used.shape[1]
+    h, r, z = np.empty(count), np.empty(count), np.empty(count, np.uint8)
+    loss, flags = np.empty(count), np.empty(count, np.int64)
+    for radial in range(first, last):
+        want = used[radial]
+        reach = count
+        while reach > 0 and want[reach - 1] == 0:
+            reach -= 1
+        if reach == 0:
+            continue
+        d_row, d_col = direction(radial, radials)
+        n = read_radial(elevation, clutter, zone, row0, col0, d_row, d_col, reach, h, r, z)
+        itm_radial_kernel(
+            h[:n], step_m, want[:n], h_tx, h_rx, f_mhz, vertical, epsilon, sigma, n0, climate, mdvar, z_t, z_l, z_s,
+            0, loss, flags,
+        )  # fmt: skip
+        # at the mast itself there is no path; free space over the antenna's height stands in for it
+        loss[0] = 32.45 + 20.0 * math.log10(f_mhz) + 20.0 * math.log10(max(abs(h_tx - h_rx), 1.0) / 1000.0)
+        for i in range(reach):
+            out[radial, i] = loss[i] if i < n else np.nan
 
 
 @kernel

@@ -40,6 +40,7 @@ from radiocov.project import State
 from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
 
 STORE = Path(".radiocov") / "loss"
+ITM_N0 = (250.0, 400.0)  # N-units that the model takes
 BANDS = (("talk_out", "talk-out"), ("talk_in", "talk-in"), ("both", "both directions"))
 
 Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
@@ -133,6 +134,10 @@ class CoverageRun:
             fault = f"{model.radius_km:g} km is beyond the reach of {model.name}"
             remedy = f"give at most {reach_km:g} km or another model"
             problems.append(Problem(project.path.name, "model, radius_km", fault, remedy))
+        if model.name == "itm" and not ITM_N0[0] <= model.n0 <= ITM_N0[1]:
+            fault = f"{model.n0:g} N-units is outside the range of itm"
+            remedy = f"give {ITM_N0[0]:g} to {ITM_N0[1]:g} or another model"
+            problems.append(Problem(project.path.name, "model, n0", fault, remedy))
         for site in dict.fromkeys(sites):
             frequency = site.frequency_mhz or model.frequency_mhz
             if not low <= frequency <= high:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from radiocov.coverage import polar
-from radiocov.propagation import freespace, hata
+from radiocov.propagation import freespace, hata, itm
 
 KM_PER_DEGREE = math.pi * 6371.0 / 180.0
 CHUNK = 256  # radials a task
@@ -95,11 +95,11 @@ def loss_raster(
         raise ValueError("the transmitter lies outside the grid")
     window = window_of(grid, transmitter, settings.radius_km)
     assert window is not None
-    if settings.model == "p1812":
-        return window, _p1812(ground, transmitter, settings, window, run)
+    if settings.model in ("p1812", "itm"):
+        return window, _by_radials(ground, transmitter, settings, window, run)
     if settings.model in ("free-space", "extended-hata"):
         return window, _by_distance(ground, transmitter, settings, window, run)
-    raise ValueError(f"there is no model {settings.model!r}; choose p1812, extended-hata or free-space")
+    raise ValueError(f"there is no model {settings.model!r}; choose p1812, itm, extended-hata or free-space")
 
 
 def fan_of(grid: Any, radius_km: float) -> polar.Fan:
@@ -107,7 +107,7 @@ def fan_of(grid: Any, radius_km: float) -> polar.Fan:
     return polar.Fan.of_radius(max(1, math.ceil(radius_km * 1000.0 / grid.resolution_m - 1e-9)))
 
 
-def _p1812(
+def _by_radials(
     ground: GroundLike, transmitter: Transmitter, settings: LossSettings, window: Window, run: Map
 ) -> np.ndarray:
     grid = ground.grid
@@ -124,19 +124,30 @@ def _p1812(
             window.top + rows.start, window.left, row0, col0, fan.rings, fan.radials, fan.level, index[rows], used
         )
 
+    vertical = 1 if settings.polarization == "vertical" else 0
+
+    def itm_sweep(first: int) -> None:
+        polar.itm_radials(
+            first, min(first + CHUNK, fan.radials), fan.radials, used, ground.elevation_m, ground.clutter_height_m,
+            ground.zone, row0, col0, grid.resolution_m, transmitter.height_m, settings.receiver_height_m,
+            settings.frequency_mhz, vertical, *itm.DEFAULT_GROUND, settings.n0, itm.DEFAULT_CLIMATE,
+            itm.DEFAULT_MODE, *itm.quantiles(settings.time_percent, 50.0, 50.0), losses,
+        )  # fmt: skip
+
     def sweep(first: int) -> None:
         polar.sweep_radials(
             first, min(first + CHUNK, fan.radials), fan.radials, used, ground.elevation_m, ground.clutter_height_m,
             ground.zone, row0, col0, grid.resolution_m / 1000.0, transmitter.height_m, settings.receiver_height_m,
             settings.frequency_mhz / 1000.0, settings.time_percent, float(phi0), 0.5 / KM_PER_DEGREE,
-            settings.delta_n, settings.n0, 1 if settings.polarization == "vertical" else 0, losses,
+            settings.delta_n, settings.n0, vertical, losses,
         )  # fmt: skip
 
     def fill(rows: slice) -> None:
         polar.gather(index[rows], losses, out[rows])
 
     bands = _bands(window.height)
-    for work, tasks in ((mark, bands), (sweep, range(0, fan.radials, CHUNK)), (fill, bands)):
+    along = itm_sweep if settings.model == "itm" else sweep
+    for work, tasks in ((mark, bands), (along, range(0, fan.radials, CHUNK)), (fill, bands)):
         for _ in run(work, tasks):
             pass
     return out

@@ -19,7 +19,12 @@ from radiocov.coverage.sector import LossSettings, Transmitter, Window
 from radiocov.files import content_key, read_json, write_bytes, write_json
 
 #: Model -> what it implements, for people, and a number to be raised whenever its results change.
-MODELS = {"p1812": ("ITU-R P.1812-8", 1), "extended-hata": ("extended Hata", 1), "free-space": ("ITU-R P.525", 1)}
+MODELS = {
+    "p1812": ("ITU-R P.1812-8", 1),
+    "itm": ("ITM (Longley-Rice), NTIA", 1),
+    "extended-hata": ("extended Hata", 1),
+    "free-space": ("ITU-R P.525", 1),
+}
 MAX_ERROR_DB = 0.0005
 
 

@@ -210,6 +210,8 @@ _DEFAULTS = {
     "location_percent": 50.0,
     "situation_percent": 50.0,
 }
+DEFAULT_GROUND = (_DEFAULTS["permittivity"], _DEFAULTS["conductivity_s_m"])
+DEFAULT_CLIMATE, DEFAULT_MODE = int(_DEFAULTS["climate"]), _DEFAULTS["variability_mode"]
 _CONFIDENCE_CODES = {1003: 1007, 1005: 1006}  # time and situation under their names in CR
 
 

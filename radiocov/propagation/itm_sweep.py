@@ -72,13 +72,14 @@ def pruned_horizon(heights, highest, distances, n, z, at_tx, theta_los, a_e, hin
 
 @kernel
 def itm_radial_kernel(
-    heights, step, h_tx, h_rx, f_mhz, vertical, epsilon, sigma, n_0, climate, mdvar, z_t, z_l, z_s, flags_in,
+    heights, step, want, h_tx, h_rx, f_mhz, vertical, epsilon, sigma, n_0, climate, mdvar, z_t, z_l, z_s, flags_in,
     loss, flags,
 ):
-    """Loss (dB) and warning flags at every point of a radial, inputs checked before.
+    """Loss (dB) and warning flags at every wanted point of a radial, inputs checked before.
 
-    `loss` and `flags` have as many values as `heights`; index k is k steps from the transmitter. Loss is
-    NaN at the transmitter and where the model refuses the path (surface refractivity, earth radius).
+    `want`, `loss` and `flags` have as many values as `heights`; index k is k steps from the transmitter. Loss is
+    NaN at the transmitter and where the model refuses the path (surface refractivity, earth radius); points that
+    are not wanted keep what is there.
     """
     size = heights.shape[0]
     work = np.empty(WORK_SIZE)
@@ -96,6 +97,8 @@ def itm_radial_kernel(
     at_tx = -1
     at_rx = -1
     for n in range(1, size):
+        if not want[n]:
+            continue
         d = n * step
         h_sys = mean_path_height(heights, n, sums)
         z_g, gamma_e, n_s = path_constants(f_mhz, h_sys, n_0, vertical, epsilon, sigma)
@@ -140,7 +143,8 @@ def itm_p2p_radial(heights_m, step_m, frequency_mhz, tx_height_m, rx_height_m, *
     loss = np.empty(heights.size)
     flags = np.empty(heights.size, dtype=np.int64)
     itm_radial_kernel(
-        heights, step, r[0], r[1], r[2], w[0], r[3], r[4], r[5], w[1], w[2], *quantiles(r[6], r[7], r[8]),
+        heights, step, np.ones(heights.size, np.uint8), r[0], r[1], r[2], w[0], r[3], r[4], r[5], w[1], w[2],
+        *quantiles(r[6], r[7], r[8]),
         flags_in, loss, flags,
     )
     return loss, flags

@@ -118,8 +118,8 @@ def test_an_unknown_model_suggests_the_nearest(made, radiocov, fresh):
     before = made.snapshot(fresh)
     ran = radiocov("coverage", fresh, "--model", "p1821")
     assert ran.code == 2 and ran.err == 'error: --model: "p1821" is not a coverage model; did you mean "p1812"?\n'
-    ran = radiocov("coverage", fresh, "--model", "itu")
-    assert ran.code == 2 and ran.err.endswith("known here: p1812, extended-hata, free-space\n")
+    ran = radiocov("coverage", fresh, "--model", "egli")
+    assert ran.code == 2 and ran.err.endswith("known here: p1812, itm, extended-hata, free-space\n")
     assert made.snapshot(fresh) == before
 
 

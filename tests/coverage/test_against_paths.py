@@ -1,15 +1,18 @@
-"""Loss rasters against P.1812 path by path: own profiles, own distances, only the single-path model in common."""
+"""Loss rasters against models path by path: own profiles, own distances, only the single-path model in common."""
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from radiocov.coverage import polar
-from radiocov.coverage.sector import Transmitter, fan_of, loss_raster
+from radiocov.coverage.sector import LossSettings, Transmitter, fan_of, loss_raster
 from radiocov.coverage.setup import loss_settings, read_ground, terminal_height_m
 from radiocov.demo import write_demo
+from radiocov.propagation import itm
+from terrain.grid import Grid
 
 SITES = ("LT01", "CS02", "TW16")  # the plain and the coast, a valley, a hill
 PIXELS = 200  # a site
@@ -118,3 +121,28 @@ def test_no_place_hears_better_than_in_free_space(rasters):
     allowed = 20.0 * np.log10(distance[far] / (distance[far] - 0.5)) + 0.1
     assert (loss[far] > free[far] - allowed).all()
     assert np.median(loss[far] - free[far]) > 10.0
+
+
+def test_itm_at_the_radial_sample_is_itm_on_that_radial(made):
+    """The other model that runs along radials, at random pixels of a ridge and a plain."""
+    grid = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 100.0, 161, 161)
+    rows, cols = np.mgrid[0:161, 0:161]
+    heights = (20.0 + 300.0 * np.exp(-(((cols - 110) / 12.0) ** 2)) + 5.0 * np.sin(rows / 4.0)).astype(np.float32)
+    ground = SimpleNamespace(
+        grid=grid, elevation_m=heights, clutter_height_m=np.zeros_like(heights),
+        zone=np.full(grid.shape, 4, np.uint8), clutter_class=np.zeros(grid.shape, np.uint8), classes=[],
+    )  # fmt: skip
+    settings = LossSettings("itm", 358.0, 7.0, 1.5, n0=301.0)
+    x, y = grid.centre_xy(80, 80)
+    window, loss = loss_raster(ground, Transmitter(x, y, 40.0), settings)
+    fan = fan_of(grid, settings.radius_km)
+    rng = np.random.default_rng(5)
+    for row, col in rng.integers(20, 141, (40, 2)):
+        radial, ring = polar.sample_of_pixel(row, col, 80.0, 80.0, fan.rings, fan.radials, fan.level)
+        if ring < 2:
+            continue
+        d_row, d_col = polar.direction(radial, fan.radials)
+        steps = np.arange(ring + 1)
+        line = made.map_coordinates(heights.astype(float), [80 + steps * d_row, 80 + steps * d_col], order=1)
+        expected = itm.itm_p2p(line, 100.0, 358.0, 40.0, 1.5, n0=301.0)
+        assert loss[row - window.top, col - window.left] == pytest.approx(expected, abs=0.001)
