@@ -93,7 +93,7 @@ FAULTS = {
     "[grid]\nmargin_km = true":
         "line 4, grid.margin_km: true is not accepted; give a number from 0 to 200 km",
     '[model]\nname = "p1813"':
-        'line 4, model.name: "p1813" is not accepted; give "p1812", "extended-hata" or "free-space"',
+        'line 4, model.name: "p1813" is not accepted; give "p1812", "itm", "extended-hata" or "free-space"',
     "[terrain]\nsurface = 1": "line 4, terrain.surface: 1 is not accepted; give true or false",
     '[terrain]\nelevation = "a.tif"':
         'line 4, terrain.elevation: "a.tif" is not accepted; '
