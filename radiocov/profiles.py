@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 from dataclasses import dataclass, field, fields
@@ -52,6 +53,9 @@ class Case:
     variability_mode: int = 12
     permittivity: float = 15.0
     conductivity: float = 0.005
+    building: str = "none"
+    building_percent: float = 50.0
+    building_elevation_deg: float = 0.0
 
 
 OPTIONS = {f.name: f for f in fields(Case) if f.name != "model"}
@@ -141,7 +145,21 @@ def evaluate(profile: Profile, case: Case) -> Answer:
     """Run a model. ValueError outside its validity or where the profile does not suit it."""
     if case.model not in MODELS:
         raise ValueError(f"there is no model {case.model!r}; {did_you_mean(case.model, list(MODELS))}")
-    return MODELS[case.model](profile, case)
+    answer = MODELS[case.model](profile, case)
+    return answer if case.building == "none" else _indoors(answer, case)
+
+
+def _indoors(answer: Answer, case: Case) -> Answer:
+    """The outdoor answer with the building entry loss of P.2109 not exceeded at a share of locations indoors."""
+    from radiocov.propagation.building_entry import building_entry_loss
+
+    entry = float(
+        building_entry_loss(
+            case.frequency_mhz, case.building_percent, case.building, case.building_elevation_deg
+        )
+    )
+    terms = {**answer.terms, "L_BEL": entry, "indoor_loss_db": answer.loss_db + entry}
+    return dataclasses.replace(answer, terms=terms)
 
 
 def _p1812(profile: Profile, case: Case) -> Answer:
@@ -295,7 +313,7 @@ def read_cases(path: Path) -> list[tuple[Path, Case]]:
 
 def convert(name: str, cell: str) -> Any:
     """An option's value from text; None where it should be a number and is none."""
-    if name in ("model", "polarization", "environment", "climate"):
+    if name in ("model", "polarization", "environment", "climate", "building"):
         return cell
     if name == "alternative_smooth_path":
         return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(cell.lower())

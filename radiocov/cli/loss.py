@@ -38,6 +38,10 @@ ENVIRONMENTS = ("urban", "large-city", "suburban", "open")
 @click.option("--variability-mode", type=int, default=12, show_default=True, help="ITM.")
 @click.option("--permittivity", type=float, default=15.0, show_default=True, help="ITM: relative, of the ground.")
 @click.option("--conductivity", type=float, default=0.005, show_default=True, help="ITM: of the ground, S/m.")
+@click.option("--building", type=click.Choice(["none", "traditional", "thermally-efficient"]), default="none",
+              show_default=True, help="Also the loss indoors, by P.2109.")
+@click.option("--building-percent", type=float, default=50.0, show_default=True, help="Of locations indoors.")
+@click.option("--building-elevation-deg", type=float, default=0.0, show_default=True, help="Of the path at the wall.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def loss(profile: str | None, cases: str | None, as_json: bool, **options: Any) -> None:
     """A propagation model on a given profile: the loss and every intermediate term by its published symbol.

@@ -115,3 +115,16 @@ def test_a_bad_case_is_named_with_its_row(profile, tmp_path):
 def test_uneven_spacing_is_refused_by_itm(profile):
     profile.write_text("distance_km,height_m\n0,1\n1,2\n1.2,3\n4,1\n")
     assert "itm needs equally spaced points" in str(run(profile, "--model", "itm").exception)
+
+
+def test_indoors_by_p2109(profile):
+    """358 MHz: the median entry loss of a traditional building is 13.9 dB, of a thermally efficient one 33.3 dB."""
+    outdoors = json.loads(run(profile, "--json").output)
+    for building, median in (("traditional", 13.9), ("thermally-efficient", 33.3)):
+        found = json.loads(run(profile, "--building", building, "--json").output)
+        assert found["basic_transmission_loss_db"] == outdoors["basic_transmission_loss_db"]
+        assert found["L_BEL"] == pytest.approx(median, abs=0.05)
+        assert found["indoor_loss_db"] == pytest.approx(found["basic_transmission_loss_db"] + found["L_BEL"])
+    assert "L_BEL" not in outdoors
+    worse = json.loads(run(profile, "--building", "traditional", "--building-percent", 90, "--json").output)
+    assert worse["L_BEL"] == pytest.approx(23.5, abs=0.05)
