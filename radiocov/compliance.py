@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from radiocov.coverage.results import StateResults, open_state
+from radiocov.coverage.results import StateResults, computed_states, open_state
 from radiocov.inputs import Inputs
 from radiocov.problems import Problem, ProjectError
 from targets.compliance import Compliance, evaluate
@@ -24,6 +25,14 @@ def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateR
     return evaluate(inputs.policy, period, inputs.areas, inputs.roads, results), results
 
 
+def judge_all(inputs: Inputs, folder: Path, wanted: Sequence[str] = ()) -> list[tuple[Compliance, StateResults]]:
+    """The periods wanted, or all of the policy that are computed; ProjectError where there is none."""
+    there = computed_states(folder)
+    periods = list(wanted) or [p.id for p in inputs.policy.periods if p.id in there]
+    # judging one that is not there says what is missing
+    return [judge(inputs, folder, period) for period in periods or [inputs.policy.periods[0].id]]
+
+
 COARSE_M = 100.0  # ground coarser than this hides single hills
 
 
@@ -39,6 +48,11 @@ def coarse_warning(results: StateResults) -> tuple[str, str] | None:
     )
 
 
+def terrain_words(ground: dict[str, Any]) -> str:
+    """What the ground was made from, by its provenance: the user's words, else the names of the files."""
+    return ground["source"] or ", ".join(s["file"] for s in ground["elevation"]["sources"])
+
+
 def origin(results: StateResults) -> dict[str, Any]:
     """Where figures come from, for everything that shows them."""
     made = results.manifest["provenance"]
@@ -46,7 +60,7 @@ def origin(results: StateResults) -> dict[str, Any]:
     return {
         "model": made["model_version"],
         "resolution_m": made["resolution_m"],
-        "terrain": ground["source"] or ", ".join(s["file"] for s in ground["elevation"]["sources"]),
+        "terrain": terrain_words(ground),
         "synthetic": made["synthetic"],
         "radius_km": made["model_settings"]["radius_km"],
         "calibration": made["calibration"],

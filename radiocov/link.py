@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numba import vectorize
 
+from radiocov.propagation import p1812_formulas
+
 Direction = Literal["talk-out", "talk-in", "both"]
 DIRECTIONS: tuple[Direction, ...] = ("talk-out", "talk-in", "both")
 _SQRT_HALF = math.sqrt(0.5)
@@ -38,9 +40,13 @@ def talk_in_margin_db(attenuation_db, loss_db, site: Any, terminal: Any, base: A
     site: gain_dbi, losses_db (taken alike in both directions); terminal: power_dbm, antenna_gain_dbi,
     carry_loss_db; base: threshold_dbm, diversity_gain_db.
     """
-    constant = (terminal.power_dbm - terminal.carry_loss_db + terminal.antenna_gain_dbi
-                + site.gain_dbi - site.losses_db - (base.threshold_dbm - base.diversity_gain_db))
-    return constant - attenuation_db - loss_db
+    return talk_in_margin_of_path_db(site.gain_dbi - site.losses_db - attenuation_db - loss_db, terminal, base)
+
+
+def talk_in_margin_of_path_db(path_gain_db, terminal: Any, base: Any):
+    """`talk_in_margin_db` from the gain of the way back: site gain - losses - attenuation - basic loss [dB]."""
+    return path_gain_db + (terminal.power_dbm - terminal.carry_loss_db + terminal.antenna_gain_dbi
+                           - (base.threshold_dbm - base.diversity_gain_db))
 
 
 def service_margin_db(direction: Direction, talk_out_db, talk_in_db):
@@ -74,7 +80,7 @@ def service_probability(margin_db, sigma_db):
 def location_variability_db(frequency_ghz, pixel_m):
     """sigma_L [dB], spread of local medians inside a pixel: (0.024 f + 0.52) w^0.28 (Rec. ITU-R P.1812,
     location variability). frequency_ghz 0.03 to 6; pixel_m 1 to 1000, side of the square. No model error."""
-    return (0.024 * frequency_ghz + 0.52) * pixel_m**0.28
+    return p1812_formulas.location_variability_db(frequency_ghz, pixel_m, 0.0, 0.0)
 
 
 def total_sigma_db(model_error_db, location_variability_db):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
+from radiocov.compliance import terrain_words
 from radiocov.coverage.sector import hata_environment
 from radiocov.coverage.setup import (
     grid_north_deg,
@@ -356,11 +357,10 @@ def _services(project: Any, terminal: Any, budgets: tuple[link.Budget, link.Budg
 
 
 def _origin(project: Any, ground: Ground) -> dict[str, Any]:
-    made = ground.provenance
     return {
         "model": MODELS[project.model.name][0],
         "resolution_m": ground.grid.resolution_m,
-        "terrain": made["source"] or ", ".join(s["file"] for s in made["elevation"]["sources"]),
+        "terrain": terrain_words(ground.provenance),
         "synthetic": ground.synthetic,
         "calibration": None,
         "radiocov": __version__,

@@ -24,19 +24,14 @@ def map_(project: str, lang: str, period: tuple[str, ...], output: str | None, q
     """
     from pathlib import Path
 
-    from radiocov.compliance import judge
-    from radiocov.coverage.results import computed_states
+    from radiocov.compliance import judge_all
     from radiocov.mapping import write_map
 
     inputs = read_all(project)
     folder = inputs.project.output_folder
-    there = computed_states(folder)
-    periods = list(period) or [p.id for p in inputs.policy.periods if p.id in there]
-    if not periods:
-        periods = [inputs.policy.periods[0].id]  # says what is missing
     with progress(quiet) as show:
         show("judging the targets", 0, 1)
-        judged = [judge(inputs, folder, name) for name in periods]
+        judged = judge_all(inputs, folder, period)
         show("judging the targets", 1, 1)
         show("drawing the map", 0, 1)
         page = write_map(inputs, judged, Path(output) if output else folder / "map.html", lang)

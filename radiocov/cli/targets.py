@@ -40,17 +40,12 @@ def targets(project: str, period: str | None, must_meet: bool, by: tuple[str, ..
     """
     from pathlib import Path
 
-    from radiocov.compliance import judge, origin, origin_line
-    from radiocov.coverage.results import computed_states
+    from radiocov.compliance import judge_all, origin, origin_line
     from targets.output import to_csv, to_dict
 
     inputs = read_all(project)
     folder = Path(output) if output else inputs.project.output_folder
-    there = computed_states(folder)
-    periods = [period] if period else [p.id for p in inputs.policy.periods if p.id in there]
-    if not periods:
-        periods = [inputs.policy.periods[0].id]  # says what is missing
-    judged = [judge(inputs, folder, name) for name in periods]
+    judged = judge_all(inputs, folder, [period] if period else [])
     if as_json:
         found = [{**to_dict(c), "origin": origin(r)} for c, r in judged]
         print_json(found[0] if period else found)

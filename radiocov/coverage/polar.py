@@ -109,6 +109,23 @@ def direction(radial, radials):
 
 
 @kernel
+def wanted_reach(want):
+    """Samples of a radial up to the last one that is wanted."""
+    reach = want.size
+    while reach > 0 and want[reach - 1] == 0:
+        reach -= 1
+    return reach
+
+
+def ground_height_m(ground, x, y):
+    """Elevation at a place of the grid's plane, read as the radials read it."""
+    h, r, z = np.empty(1), np.empty(1), np.empty(1, np.uint8)
+    row, col = ground.grid.rowcol(x, y)
+    read_radial(ground.elevation_m, ground.clutter_height_m, ground.zone, row, col, 0.0, 0.0, 1, h, r, z)
+    return float(h[0])
+
+
+@kernel
 def sweep_radials(
     first, last, radials, used, elevation, clutter, zone, row0, col0, step_km, htg, hrg, f_ghz, p, phi0,
     phi_per_km_north, delta_n, n0, pol, out
@@ -119,9 +136,7 @@ def sweep_radials(
     q, w = workspace(count)
     for radial in range(first, last):
         want = used[radial]
-        reach = count
-        while reach > 0 and want[reach - 1] == 0:
-            reach -= 1
+        reach = wanted_reach(want)
         if reach == 0:
             continue
         d_row, d_col = direction(radial, radials)
@@ -145,9 +160,7 @@ def itm_radials(
     loss, flags = np.empty(count), np.empty(count, np.int64)
     for radial in range(first, last):
         want = used[radial]
-        reach = count
-        while reach > 0 and want[reach - 1] == 0:
-            reach -= 1
+        reach = wanted_reach(want)
         if reach == 0:
             continue
         d_row, d_col = direction(radial, radials)

@@ -41,7 +41,7 @@ from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
 
 STORE = Path(".radiocov") / "loss"
 ITM_N0 = (250.0, 400.0)  # N-units that the model takes
-BANDS = (("talk_out", "talk-out"), ("talk_in", "talk-in"), ("both", "both directions"))
+BANDS = ("talk_out", "talk_in", "both")
 
 Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
 
@@ -241,19 +241,9 @@ class CoverageRun:
         horizontal, vertical = pattern.arrays
         azimuth_deg = site.azimuth_deg + grid_north_deg(self.grid, site)
         return Server(
-            site, x, y, self._ground_at(x, y) + site.antenna_height_m, azimuth_deg,
+            site, x, y, polar.ground_height_m(self.ground, x, y) + site.antenna_height_m, azimuth_deg,
             horizontal, vertical, not (horizontal.any() or vertical.any()), window, loss,
         )  # fmt: skip
-
-    def _ground_at(self, x: float, y: float) -> float:
-        """Elevation under a site, read as the radials read it."""
-        h, r, z = np.empty(1), np.empty(1), np.empty(1, np.uint8)
-        ground = self.ground
-        row, col = self.grid.rowcol(x, y)
-        polar.read_radial(
-            ground.elevation_m, ground.clutter_height_m, ground.zone, row, col, 0.0, 0.0, 1, h, r, z
-        )
-        return float(h[0])
 
     def _state_key(self, state: State, servers: list[Server]) -> str:
         """Everything that the state's rasters depend on."""
@@ -326,7 +316,7 @@ class CoverageRun:
         for service in self.project.services:
             about = {**tags, "RADIOCOV_SERVICE": service.model_dump(mode="json")}
             for name, unit in (("margin", "dB"), ("probability", "1")):
-                bands = [(band, unit) for band, _ in BANDS]
+                bands = [(band, unit) for band in BANDS]
                 layers.append((f"{name}_{service.id}.tif", "float32", NODATA, bands, about))
         return layers
 
@@ -372,10 +362,7 @@ class CoverageRun:
         for service in project.services:
             terminal = project.terminal(service.terminal)
             talk_out = link.talk_out_margin_db(best.level_dbm, terminal)
-            talk_in = best.talk_in_db + np.float32(
-                terminal.power_dbm - terminal.carry_loss_db + terminal.antenna_gain_dbi
-                - (base.threshold_dbm - base.diversity_gain_db)
-            )  # fmt: skip
+            talk_in = link.talk_in_margin_of_path_db(best.talk_in_db, terminal, base)
             for band, margin in enumerate((talk_out, talk_in, np.minimum(talk_out, talk_in)), start=1):
                 out[f"margin_{service.id}.tif", band] = margin
                 out[f"probability_{service.id}.tif", band] = link.service_probability(margin, sigma)
@@ -384,7 +371,8 @@ class CoverageRun:
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
         """The run's manifest; states of earlier runs in the same folder stay listed while they are there."""
         path = self.folder / MANIFEST
-        listed = {s["state"]: s for s in (read_json(path) or {}).get("states", [])}
+        before = read_json(path) or {}
+        listed = {s["state"]: s for s in before.get("states", [])}
         listed |= {s["state"]: _summary(s) for s in states}
         manifest = {
             "project": self.project.project.name,
@@ -392,7 +380,7 @@ class CoverageRun:
                 listed[name] for name in sorted(listed) if (self.folder / name / MANIFEST).is_file()
             ],
         }
-        if read_json(path) != manifest:
+        if before != manifest:
             write_json(path, manifest)
         return manifest
 

@@ -160,11 +160,7 @@ def _by_distance(
     grid = ground.grid
     out = np.empty((window.height, window.width), np.float32)
     row0, col0 = grid.rowcol(transmitter.x, transmitter.y)
-    ground_at_tx = np.empty(1), np.empty(1), np.empty(1, np.uint8)
-    polar.read_radial(
-        ground.elevation_m, ground.clutter_height_m, ground.zone, row0, col0, 0.0, 0.0, 1, *ground_at_tx
-    )
-    height_t = float(ground_at_tx[0][0]) + transmitter.height_m
+    height_t = polar.ground_height_m(ground, transmitter.x, transmitter.y) + transmitter.height_m
     codes = np.array([hata_environment(c) for c in ground.classes], np.int64)
 
     def fill(rows: slice) -> None:

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
+from radiocov import link
 from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
 from radiocov.coverage.sector import LossSettings
 from radiocov.inputs import Inputs, elevation_sources, project_grid
 from radiocov.network import Site
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project
-from radiocov.propagation.p1812_formulas import location_variability_db
 from radiocov.refractivity import RefractivityMap, read_map
 from terrain.errors import TerrainError
 from terrain.grid import Grid
@@ -84,15 +84,10 @@ def sigma_db(
         error = np.array(
             [project.model.model_error_db if c.kind == "nodata" else c.model_error_db for c in ground.classes]
         )
-    location = _location_variability(
-        project.model.frequency_mhz / 1000.0, ground.grid.resolution_m, height_m, clutter_m
-    )
-    return np.hypot(error[classes], location).astype(np.float32)
-
-
-def _location_variability(f_ghz: float, pixel_m: float, height_m: float, clutter_m: np.ndarray) -> np.ndarray:
-    full = location_variability_db(f_ghz, pixel_m, 0.0, 0.0)
-    return full * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
+    among_clutter = link.location_variability_db(project.model.frequency_mhz / 1000.0, ground.grid.resolution_m)
+    # an antenna above the clutter sees less of it (P.1812 section 4.7)
+    location = among_clutter * np.clip(1.0 - (height_m - clutter_m) / 10.0, 0.0, 1.0)
+    return link.total_sigma_db(error[classes], location).astype(np.float32)
 
 
 def pattern_of(project: Project, site: Site) -> Pattern:
