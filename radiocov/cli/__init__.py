@@ -20,6 +20,8 @@ COMMANDS = {
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),
     "path": ("radiocov.cli.path", "path", "Profile and loss between a site and a point, term by term."),
+    "logs": ("radiocov.cli.logs", "logs", "Signal logs of handsets: ports, record, import, simulate."),
+    "fleet": ("radiocov.cli.fleet", "fleet", "The handsets: register, health, records to export."),
 }
 
 EXIT_CODES = """
@@ -34,31 +36,38 @@ Exit codes:
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name and imports one only to run it, so that --help is quick."""
+    """Knows its commands by name and imports one only to run it, so that --help is quick.
+
+    table: command -> (module, attribute, one line for the list of commands).
+    """
+
+    def __init__(self, *args: Any, table: dict[str, tuple[str, str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in self.table:
             return None
-        module, attribute, _ = COMMANDS[name]
+        module, attribute, _ = self.table[name]
         return getattr(importlib.import_module(module), attribute)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.table and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            near = difflib.get_close_matches(args[0], self.table, 1)
             ctx.fail(f"there is no command '{args[0]}'" + (f"; did you mean '{near[0]}'?" if near else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, _, text) in self.table.items()])
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="radiocov")
 def cli() -> None:
     """Coverage of a 350 MHz public-safety trunked radio network: predict, judge against targets, show.
@@ -102,7 +111,7 @@ def run(arguments: list[str]) -> int:
 def _exit_code(error: Exception) -> int | None:
     """2 for what the user can mend in an input, 3 for what failed outside; None for a fault of ours."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"ProjectError", "TargetsError", "TerrainError", "InputError"}:
+    if names & {"ProjectError", "TargetsError", "TerrainError", "DevicesError", "InputError"}:
         return 2
     if isinstance(error, OSError):
         return 3
