@@ -7,8 +7,12 @@ Abscissae are sample numbers (as floats), heights are metres. A hull is a stack 
 import numba
 import numpy as np
 
+from .fastmath import most
+
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 inlined = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+# That there is no NaN among the values lets the compiler use vectors; so do slices, whose indices cannot be negative.
+vectors = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}, forceinline=True)
 
 BLOCK = 16
 SUPER = 8 * BLOCK
@@ -84,6 +88,15 @@ def extreme(hx, hy, size, slope, start):
     return low
 
 
+@vectors
+def _highest(y, low, s):
+    """Largest ``y[k] - s (low + k)``."""
+    best = -1e300
+    for k in range(y.size):
+        best = most(best, y[k] - s * (low + k))
+    return best
+
+
 @kernel
 def block_maxima(y, top):
     """Maxima of y over whole blocks of ``BLOCK`` into ``top[:n // BLOCK]``, then over blocks of ``SUPER`` behind.
@@ -93,10 +106,7 @@ def block_maxima(y, top):
     n = y.size
     blocks = n // BLOCK
     for b in range(blocks):
-        best = -np.inf
-        for i in range(max(b * BLOCK, 1), (b + 1) * BLOCK):
-            best = max(best, y[i])
-        top[b] = best
+        top[b] = _highest(y[max(b * BLOCK, 1) : (b + 1) * BLOCK], 0.0, 0.0)
     for s in range(n // SUPER):
         best = -np.inf
         for b in range(s * 8, s * 8 + 8):
@@ -117,17 +127,16 @@ def _cannot_win(over, best, low, high, n):
     return over * over > best * best * (nearest * (n - nearest)) * 1.0000001
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}, forceinline=True)
+@vectors
 def _block_edge_parameter(y, before, behind, y0, s, low):
     """Largest edge parameter of a block that starts at ``low``.
 
-    before, behind: 1/sqrt of the distances to both ends. There is no NaN among the values, which lets the compiler
-    use vectors; so do slices, whose indices cannot be negative.
+    before, behind: 1/sqrt of the distances to both ends.
     """
     best = -1e300
     m = y.size
     for k in range(m):
-        best = max(best, (y[k] - y0 - s * (low + k)) * (before[k] * behind[m - 1 - k]))
+        best = most(best, (y[k] - y0 - s * (low + k)) * (before[k] * behind[m - 1 - k]))
     return best
 
 
@@ -186,6 +195,6 @@ def max_above_line(y, top, first, last, y0, s):
         high = low + BLOCK - 1
         if low >= first and high <= last and top[b] - y0 - min(s * low, s * high) <= best:
             continue
-        for i in range(max(low, first), min(high, last) + 1):
-            best = max(best, y[i] - y0 - s * i)
+        low = max(low, first)
+        best = max(best, _highest(y[low : min(high, last) + 1], low, s) - y0)
     return best
