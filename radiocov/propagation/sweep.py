@@ -62,13 +62,14 @@ BLOCK_SIZE = 32 * W
     INV_SQRT, Y_G, Y_H, Y_B, TOP_G, TOP_H, TOP_0, TOP_B, TAN_G, TAN_H, TAN_0, TAN_B,
     GX, GY, HX, HY, FX, FY, BX, BY,
 ) = range(20)  # fmt: skip
+ROWS = 20
 NO_TANGENT = np.inf  # S_RIM of a path in line of sight, whose edge parameter is in NU
 
 
 @kernel
 def workspace(n):
     """``(q, scratch)`` for radials of up to n samples."""
-    return np.zeros(((n + W - 1) // W, BLOCK_SIZE)), np.zeros((20, n + 1))
+    return np.zeros(((n + W - 1) // W, BLOCK_SIZE)), np.zeros((ROWS, n + 1))
 
 
 @kernel
