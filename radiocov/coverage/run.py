@@ -21,7 +21,7 @@ from radiocov import __version__, link
 from radiocov.coverage import polar
 from radiocov.coverage.network import Server, best_servers
 from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
-from radiocov.coverage.sector import LossSettings, Transmitter, Window, loss_raster
+from radiocov.coverage.sector import LossSettings, Transmitter, Window, is_compiled, loss_raster, prepare
 from radiocov.coverage.setup import (
     grid_north_deg,
     loss_settings,
@@ -191,6 +191,8 @@ class CoverageRun:
             else:
                 done[key] = kept
         self._reused = len(done)
+        if missing and not self.device:
+            self._prepare()
         self.progress(what, len(done), len(wanted))
         compute = self._losses_on_device if self.device else self._losses_here
         with self._pool() as pool:
@@ -199,6 +201,13 @@ class CoverageRun:
                 self._computed += 1
                 self.progress(what, len(done), len(wanted))
         return done
+
+    def _prepare(self) -> None:
+        model = self.project.model.name
+        what = "preparing the engine" if is_compiled(model) else "compiling the engine, this once (some 30 s)"
+        self.progress(what, 0, 1)
+        prepare(model)
+        self.progress(what, 1, 1)
 
     def _losses_here(self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]) -> Iterator[tuple[str, Any]]:
         pending = {pool.submit(self._loss, key, site): key for key, site in missing}
