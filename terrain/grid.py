@@ -112,6 +112,16 @@ class Grid:
         """(lon_min, lat_min, lon_max, lat_max) that hold the grid, whose edges curve."""
         return _transformer(self.crs, True).transform_bounds(*self.bounds, densify_pts=101)
 
+    def centre_lonlat(self) -> tuple[float, float]:
+        """Longitude and latitude of the middle, degrees."""
+        lon, lat = self.to_lonlat(*self.centre_xy((self.height - 1) / 2, (self.width - 1) / 2))
+        return float(lon), float(lat)
+
+    def crosses_antimeridian(self) -> bool:
+        """Whether longitudes jump from 180 to -180 within the grid (or within a degree of it)."""
+        west, _, east, _ = self.lonlat_bounds()
+        return west > east or max(abs(west), abs(east)) > 179.0
+
     def scale_error(self) -> float:
         """Largest relative error of distances here: point scales at centre, edges and corners."""
         rows, cols = np.meshgrid(

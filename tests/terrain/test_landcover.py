@@ -7,7 +7,8 @@ from affine import Affine
 
 from terrain.errors import TerrainError
 from terrain.grid import Grid
-from terrain.landcover import COLUMNS, packaged_legends, read_landcover, read_legend
+from terrain.landcover import of_kind, read_landcover
+from terrain.legend import COLUMNS, packaged_legends, read_legend
 
 GRID = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 50.0, 20, 10)
 HEADER = ",".join(COLUMNS)
@@ -54,7 +55,7 @@ def test_nearest_and_no_data(tmp_path):
     assert cover.provenance["sources"][0]["resampling"] == "nearest"
     assert cover.provenance["no_data_share"] == 1 / 200
     assert cover.provenance["shares"]["water"] == pytest.approx(49 / 200)
-    assert cover.of_kind("water", "nodata").sum() == 50
+    assert of_kind(cover.classes, "water", "nodata")[cover.class_index].sum() == 50
 
 
 def test_mode_when_the_source_is_much_finer(tmp_path):

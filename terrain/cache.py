@@ -1,0 +1,142 @@
+"""Ground that is already prepared, kept by the content of what it was made from.
+
+A ground is a folder of five plain arrays (11 bytes a pixel) and a JSON file that says what it is and holds their
+hashes. Arrays are mapped, not read: the system brings in what is used and lets go of it when memory is short. A
+folder appears under its name only when whole, and one run prepares it while others wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from terrain.elevation import Progress
+from terrain.grid import Grid
+from terrain.ground import ARRAYS, ClutterClass, Ground, content_hash, digest_of
+
+#: To be raised whenever the same files would make another ground.
+VERSION = 1
+KEPT = 2  # grounds in a cache: going to and fro between two settings prepares nothing again
+ABOUT = "ground.json"
+_STORED = {**ARRAYS, "elevation_source": "uint8"}
+
+Make = Callable[[Callable[[str, str], np.ndarray]], Ground]
+
+
+def find_or_make(cache: Path, grid: Grid, content: Any, make: Make, progress: Progress) -> Ground:
+    """The ground in `cache` made from `content` (JSON-able) on `grid`; made and kept where it is absent or damaged.
+
+    make: fills arrays that it gets from a function (name, dtype).
+    """
+    text = json.dumps([VERSION, grid.to_dict(), content], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:40]
+    folder = cache / key
+    found = _open(folder, grid, progress)
+    if found is not None:
+        return found
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f"{key}.lock", progress):
+        found = _open(folder, grid, progress)  # another run may have made it meanwhile
+        if found is not None:
+            return found
+        shutil.rmtree(folder, ignore_errors=True)
+        partial = cache / f".{key}.part"
+        shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed: the lock is ours
+        partial.mkdir()
+        try:
+            _write(partial, grid, make)
+            os.replace(partial, folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    _drop_old(cache)
+    made = _open(folder, grid, progress)
+    if made is None:
+        raise OSError(f"{folder}: the prepared ground is not what was written; is the disk sound?")
+    return made
+
+
+@contextlib.contextmanager
+def _locked(path: Path, progress: Progress) -> Any:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        progress("waiting for another run that prepares this ground", 0, 1)
+        lock.acquire()
+        progress("waiting for another run that prepares this ground", 1, 1)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(folder: Path, grid: Grid, make: Make) -> None:
+    arrays: dict[str, np.ndarray] = {}
+
+    def allocate(name: str, dtype: str) -> np.ndarray:
+        arrays[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, grid.shape)
+        return arrays[name]
+
+    ground = make(allocate)
+    for array in arrays.values():
+        array.flush()
+    about = {
+        "grid": grid.to_dict(),
+        "classes": [dataclasses.asdict(one) for one in ground.classes],
+        "provenance": ground.provenance,
+        "synthetic": ground.synthetic,
+        "sha256": _hashes(arrays),
+    }
+    (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def _hashes(arrays: dict[str, np.ndarray]) -> dict[str, str]:
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(_STORED, pool.map(content_hash, (arrays[name] for name in _STORED)), strict=True))
+
+
+def _open(folder: Path, grid: Grid, progress: Progress) -> Ground | None:
+    """The ground of a folder; None where there is none, or its arrays are not what was written."""
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        # "c": changes stay in memory. Writable arrays are what compiled kernels were built for.
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c").view(np.ndarray) for name in _STORED}
+    except (OSError, ValueError):
+        return None
+    progress("checking the prepared ground", 0, 1)
+    if any(arrays[n].shape != grid.shape or arrays[n].dtype != dtype for n, dtype in _STORED.items()):
+        return None
+    hashes = _hashes(arrays)
+    if hashes != about.get("sha256"):
+        return None
+    progress("checking the prepared ground", 1, 1)
+    with contextlib.suppress(OSError):
+        os.utime(folder / ABOUT)
+    source = arrays.pop("elevation_source")
+    classes = [ClutterClass(**one) for one in about["classes"]]
+    digest = digest_of([hashes[name] for name in ARRAYS])
+    return Ground(
+        grid, **arrays, classes=classes, provenance=about["provenance"], synthetic=about["synthetic"],
+        elevation_source=source, digest=digest,
+    )  # fmt: skip
+
+
+def _drop_old(cache: Path) -> None:
+    """Remove all but the grounds used last; one in use elsewhere stays readable there, or stays (on Windows)."""
+    used = sorted(cache.glob(f"*/{ABOUT}"), key=lambda about: about.stat().st_mtime, reverse=True)
+    for about in used[KEPT:]:
+        shutil.rmtree(about.parent, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (cache / f"{about.parent.name}.lock").unlink()
