@@ -15,7 +15,8 @@ from typing import Any
 from terrain.errors import TerrainError
 
 RASTER_SUFFIXES = (
-    ".tif", ".tiff", ".vrt", ".hgt", ".hgt.gz", ".zip", ".dt0", ".dt1", ".dt2", ".img", ".asc", ".bil", ".flt", ".dem",
+    ".tif", ".tiff", ".vrt", ".hgt", ".hgt.gz", ".zip", ".dt0", ".dt1", ".dt2", ".img", ".asc", ".bil", ".flt",
+    ".dem",
 )  # fmt: skip
 # Quality layers that are delivered beside the tiles of Copernicus DEM, WorldCover and ASTER; no heights, no classes.
 _BESIDE = re.compile(r"_(EDM|FLM|HEM|WBM|ACM|InputQuality|num)\.[a-z]+$", re.IGNORECASE)
@@ -46,6 +47,13 @@ def rasters_of(names: Iterable[Path | str], what: str) -> list[Path]:
             raise TerrainError(f"{name}: there is no such {what} file")
         found.update(dict.fromkeys(here))
     return list(found)
+
+
+def is_there(name: Path) -> bool:
+    """Whether `rasters_of` would find anything under a name."""
+    with contextlib.suppress(TerrainError):
+        return bool(rasters_of([name], ""))
+    return False
 
 
 def _is_raster(path: Path) -> bool:

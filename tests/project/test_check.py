@@ -54,7 +54,7 @@ def test_a_whole_project_has_a_plan_and_no_problem(folder):
     combined = len(plan.states) * plan.pixels * SECONDS_PER_PIXEL
     services = (plan.seconds - START_SECONDS - plan.receivers * SECONDS_PER_RECEIVER / 4) * 4 / combined
     assert services == pytest.approx(round(services)) and services >= 1
-    assert plan.disk_bytes == plan.receivers * 4 + 2 * plan.pixels * (6 + 2 * 24)
+    assert plan.disk_bytes == plan.pixels * 11 + plan.receivers * 4 + 2 * plan.pixels * (6 + 2 * 24)
     assert plan.memory_bytes > plan.pixels * 10
     shown = json.loads(json.dumps(report.to_dict()))
     assert shown["ok"] and shown["plan"]["pixels"] == plan.width * plan.height
