@@ -34,7 +34,9 @@ def write(path, codes, step, nodata=None):
 
 
 def test_packaged_legends_follow_p1812():
-    assert packaged_legends() == ["esa-worldcover", "radiocov"]
+    assert packaged_legends() == [
+        "clcd", "corine", "corine-grid", "esa-worldcover", "globeland30", "radiocov",
+    ]  # fmt: skip
     ours = {c.name: c for c in read_legend("radiocov")}
     assert [ours[n].height_m for n in ("water", "open", "suburban", "urban", "forest", "dense-urban")] == [
         0, 0, 10, 15, 15, 20,
@@ -121,7 +123,7 @@ def test_legend_as_a_chinese_spreadsheet_saves_it(tmp_path):
         path.write_bytes(f"{HEADER}\r\n{GOOD}\r\n\r\n".encode(encoding))
         assert read_legend(path)[0].label_zh == "水域"
     with pytest.raises(TerrainError, match="neither a packaged one"):
-        read_legend("corine")
+        read_legend("corina")
 
 
 def test_real_worldcover_tile(shared):
