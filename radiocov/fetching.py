@@ -12,10 +12,10 @@ from radiocov.inputs import Inputs, project_grid
 from radiocov.project import Project
 from radiocov.toml_lines import key_lines
 from terrain.download import FetchError
-from terrain.elevation import Progress, no_progress
 from terrain.fetch import Fetched, Mirror, cache_folder, fetch, plan
 from terrain.files import is_there
 from terrain.products import GLO30, PRODUCTS, WORLDCOVER, Product, TileName, tiles_of
+from terrain.rasters import Progress, no_progress
 
 FOLDER = "terrain"  # of a project; each product has its own in it
 

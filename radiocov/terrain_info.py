@@ -13,12 +13,12 @@ from radiocov.files import whole
 from radiocov.inputs import Inputs, elevation_sources
 from radiocov.maps.hillshade import hillshade
 from radiocov.problems import ProjectError
-from terrain.elevation import FILLED, Mosaic, Progress, no_progress
+from terrain.elevation import FILLED, Mosaic
 from terrain.errors import TerrainError
 from terrain.fidelity import grid_loss
 from terrain.ground import SEA, Ground
 from terrain.products import SEA_TAG
-from terrain.rasters import bands, opened
+from terrain.rasters import Progress, bands, no_progress, opened
 from terrain.voids import VoidError
 
 PICTURE_PIXELS = 1000  # the longer side of a relief picture

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from terrain.elevation import Progress
 from terrain.grid import Grid
 from terrain.ground import ARRAYS, ClutterClass, Ground, content_hash, digest_of
+from terrain.rasters import Progress
 
 #: To be raised whenever the same files would make another ground.
 VERSION = 1

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from terrain.elevation import FILLED, HIGHEST_M, LOWEST_M, Mosaic, Progress, no_progress
+from terrain.elevation import FILLED, HIGHEST_M, LOWEST_M, Mosaic
 from terrain.errors import TerrainError
 from terrain.files import Digests
 from terrain.grid import Grid
 from terrain.ground import ClutterClass
-from terrain.rasters import bands
+from terrain.rasters import Progress, bands, no_progress
 from terrain.sources import ElevationSource
 
 ABOVE = ("ground", "sea")
@@ -32,9 +32,9 @@ class ClutterHeights:
         if self.above not in ABOVE:
             raise TerrainError(f"clutter heights above {self.above!r}; it must be one of {', '.join(ABOVE)}")
 
-    def mosaic(self, grid: Grid, digests: Digests | None = None) -> Mosaic:
+    def mosaic(self, grid: Grid, digests: Digests | None = None, progress: Progress = no_progress) -> Mosaic:
         limits = (LOWEST_ABOVE_GROUND_M, HIGHEST_ABOVE_GROUND_M) if self.above == "ground" else (LOWEST_M, HIGHEST_M)
-        return Mosaic([self.source], grid, digests, limits)
+        return Mosaic([self.source], grid, digests, limits, progress)
 
 
 def fill_clutter(

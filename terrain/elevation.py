@@ -8,21 +8,22 @@ Resampling is GDAL's bilinear warp, band by band of the grid.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from rasterio.enums import Resampling
-from rasterio.warp import reproject
-from rasterio.windows import Window
+from rasterio.warp import reproject, transform_bounds
+from rasterio.windows import Window, from_bounds
 from scipy import ndimage
 
 from terrain.errors import TerrainError
 from terrain.files import Digests
 from terrain.grid import Grid
 from terrain.mosaic import Joined, Tile, groups, joined, unwrapped
-from terrain.rasters import bands, shifted, strips
+from terrain.rasters import Progress, bands, no_progress, shifted, strips
 from terrain.sources import ElevationSource, tiles_over
 from terrain.voids import VOID_RULES, fill
 
@@ -30,11 +31,6 @@ from terrain.voids import VOID_RULES, fill
 LOWEST_M, HIGHEST_M = -1000.0, 9000.0
 #: number of the source where no source has a height: a void, filled as the rule says
 FILLED = 255
-Progress = Callable[[str, int, int], None]
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    pass
 
 
 class Mosaic:
@@ -45,14 +41,14 @@ class Mosaic:
 
     def __init__(
         self, sources: Sequence[ElevationSource], grid: Grid, digests: Digests | None = None,
-        limits: tuple[float, float] = (LOWEST_M, HIGHEST_M),
+        limits: tuple[float, float] = (LOWEST_M, HIGHEST_M), progress: Progress = no_progress,
     ) -> None:  # fmt: skip
         if not sources:
             raise TerrainError("no elevation source is given; name at least one raster of heights")
         if len(sources) >= FILLED:
             raise TerrainError(f"{len(sources)} elevation sources; at most {FILLED - 1} fit; name a folder instead")
         self.sources, self.grid, self.limits = list(sources), grid, limits
-        found = list(tiles_over(sources, grid, digests or Digests()))
+        found = list(tiles_over(sources, grid, digests or Digests(), progress))
         self.records = [record for _, record in found]
         self.tiles = [copy for tile, _ in found for copy in unwrapped(tile, grid)]
         self.groups = groups(self.tiles, self._alike)
@@ -71,13 +67,18 @@ class Mosaic:
                 new = np.isnan(heights[here])
                 if not new.any():
                     continue
-                part = self._joined(group, window)
+                part = joined(group, window, self._read, np.nan)
                 if part is None:
                     continue
-                warped = self._warp(part, group, top, bottom)
+                frame = _Frame(shifted(self.grid.transform, 0, top), self.grid.crs, bottom - top, self.grid.width)
+                lent = self._lend_rim(part, group)
+                warped = _reprojected(part.values, part, group, frame, Resampling.bilinear, np.nan)
                 new &= ~np.isnan(warped)
+                if lent is not None:
+                    # the rim is there to be interpolated with; beyond half way to it the other lattice serves
+                    new &= _reprojected(lent, part, group, frame, Resampling.nearest, 2) == 0
                 np.copyto(heights[here], warped, where=new)
-                np.copyto(source[here], self._source_of(part, group, top, bottom), where=new)
+                np.copyto(source[here], _source_of(part, group, frame), where=new)
         return heights, source
 
     def _read(self, tile: Tile, window: Window) -> np.ndarray:
@@ -87,44 +88,29 @@ class Mosaic:
             np.nan_to_num(values, copy=False, nan=0.0)
         return values
 
-    def _joined(self, group: list[Tile], window: Window) -> Joined | None:
-        part = joined(group, window, self._read, np.nan)
-        if part is None:
-            return None
-        beside = [other for other in self.groups if other is not group and other[0].source == group[0].source]
-        if beside and np.isnan(part.values).any():
-            self._lend_rim(part, group[0], beside)
-        return part
+    def _lend_rim(self, part: Joined, group: list[Tile]) -> np.ndarray | None:
+        """Heights of the same source's other lattices into `part`, one pixel around its own data.
 
-    def _lend_rim(self, part: Joined, first: Tile, beside: list[list[Tile]]) -> None:
-        """Heights of the same source's other lattices, one pixel around the data of this one."""
+        Returns where (uint8, 1), None where there are none.
+        """
+        beside = [other for other in self.groups if other is not group and other[0].source == group[0].source]
         valid = ~np.isnan(part.values)
+        if not beside or valid.all():
+            return None
         rim = ndimage.binary_dilation(valid, np.ones((3, 3), bool)) & ~valid
-        frame = _Frame(part.transform, first.crs, *part.values.shape)
+        frame = _Frame(part.transform, group[0].crs, *part.values.shape)
+        lent = np.zeros(rim.shape, np.uint8)
         for other in beside:
             window = frame.window_of(other[0])
-            lent = None if window is None else joined(other, window, self._read, np.nan)
-            if lent is None:
+            there = joined(other, window, self._read, np.nan)
+            if there is None:
                 continue
-            warped = _reprojected(lent.values, lent.transform, other[0].crs, frame, Resampling.bilinear, np.nan)
+            warped = _reprojected(there.values, there, other, frame, Resampling.bilinear, np.nan)
             use = rim & ~np.isnan(warped)
             part.values[use] = warped[use]
+            lent[use] = 1
             rim &= ~use
-            if not rim.any():
-                return
-
-    def _warp(self, part: Joined, group: list[Tile], top: int, bottom: int) -> np.ndarray:
-        frame = _Frame(shifted(self.grid.transform, 0, top), self.grid.crs, bottom - top, self.grid.width)
-        return _reprojected(part.values, part.transform, group[0].crs, frame, Resampling.bilinear, np.nan)
-
-    def _source_of(self, part: Joined, group: list[Tile], top: int, bottom: int) -> np.ndarray | np.uint8:
-        numbers = {tile.source for tile in group}
-        if len(numbers) == 1:
-            return np.uint8(numbers.pop())
-        frame = _Frame(shifted(self.grid.transform, 0, top), self.grid.crs, bottom - top, self.grid.width)
-        source = _reprojected(part.source, part.transform, group[0].crs, frame, Resampling.nearest, FILLED)
-        # bilinear reaches half a pixel further than nearest
-        return np.where(source == FILLED, np.uint8(min(numbers)), source)
+        return lent if lent.any() else None
 
 
 class _Frame:
@@ -133,30 +119,39 @@ class _Frame:
     def __init__(self, transform: Any, crs: Any, height: int, width: int) -> None:
         self.transform, self.crs, self.shape = transform, crs, (height, width)
 
-    def window_of(self, tile: Tile) -> Window | None:
+    def window_of(self, tile: Tile) -> Window:
         """The window of a tile's lattice that holds the frame."""
-        from rasterio.warp import transform_bounds
-        from rasterio.windows import from_bounds
-
         height, width = self.shape
         t = self.transform
         corners_x, corners_y = (t.c, t.c + t.a * width + t.b * height), (t.f, t.f + t.d * width + t.e * height)
         bounds = min(corners_x), min(corners_y), max(corners_x), max(corners_y)
         if self.crs != tile.crs:
             bounds = transform_bounds(self.crs, tile.crs, *bounds)
-        window = from_bounds(*bounds, transform=tile.transform).round_offsets("floor").round_lengths("ceil")
-        return Window(window.col_off - 2, window.row_off - 2, window.width + 4, window.height + 4)
+        window = from_bounds(*bounds, transform=tile.transform)
+        left, top = math.floor(window.col_off) - 2, math.floor(window.row_off) - 2
+        return Window(left, top, math.ceil(window.width) + 5, math.ceil(window.height) + 5)
 
 
 def _reprojected(
-    values: np.ndarray, transform: Any, crs: Any, frame: _Frame, resampling: Resampling, empty: float
+    values: np.ndarray, part: Joined, group: list[Tile], frame: _Frame, resampling: Resampling, empty: float
 ) -> np.ndarray:
+    """Values on the lattice of a part, in a frame."""
     result = np.full(frame.shape, empty, values.dtype)
     reproject(
-        values, result, src_transform=transform, src_crs=crs, src_nodata=empty, dst_transform=frame.transform,
-        dst_crs=frame.crs, dst_nodata=empty, resampling=resampling, num_threads=os.cpu_count() or 1,
+        values, result, src_transform=part.transform, src_crs=group[0].crs, src_nodata=empty,
+        dst_transform=frame.transform, dst_crs=frame.crs, dst_nodata=empty, resampling=resampling,
+        num_threads=os.cpu_count() or 1,
     )  # fmt: skip
     return result
+
+
+def _source_of(part: Joined, group: list[Tile], frame: _Frame) -> np.ndarray | np.uint8:
+    numbers = {tile.source for tile in group}
+    if len(numbers) == 1:
+        return np.uint8(numbers.pop())
+    source = _reprojected(part.source, part, group, frame, Resampling.nearest, FILLED)
+    # bilinear reaches half a pixel further than nearest
+    return np.where(source == FILLED, np.uint8(min(numbers)), source)
 
 
 def read_elevation(

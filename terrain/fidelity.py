@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
-from terrain.elevation import Mosaic, Progress, no_progress
+from terrain.elevation import Mosaic
 from terrain.ground import Ground
 from terrain.mosaic import Tile
 from terrain.profile import bilinear, nearest_pixel
-from terrain.rasters import apply, overlap, source_window
+from terrain.rasters import Progress, apply, no_progress, overlap, source_window
 
 # Up to here every source pixel is looked at; beyond, those of patches spread evenly over the grid.
 MOST_PIXELS = 3_000_000

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,10 @@ def sha256_of(path: Path) -> str:
 
 
 class Digests:
-    """Hashes of files, remembered in a JSON file by path, size and time of change; in memory alone without one."""
+    """Hashes of files, remembered in a JSON file by path, size and time of change; in memory alone without one.
+
+    Beside the hash stands whether the content was found sound.
+    """
 
     def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
@@ -109,9 +112,19 @@ class Digests:
             return known[2]
         digest = sha256_of(path)
         if time.time() - status.st_mtime > _SETTLED_S:
-            self._known[name] = [*stamp, digest]
+            self._known[name] = [*stamp, digest, False]
             self._added = True
         return digest
+
+    def check_once(self, path: Path, check: Callable[[], None]) -> None:
+        """Run `check`, which raises for content that is not sound, unless this content was found sound before."""
+        digest, name = self.sha256(path), str(path.resolve())
+        known = self._known.get(name)
+        if known is not None and known[2:] == [digest, True]:
+            return
+        check()
+        if known is not None:
+            known[3] = self._added = True
 
     def keep(self) -> None:
         """Write the memory for later runs, where it has grown."""

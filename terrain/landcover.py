@@ -14,14 +14,23 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from rasterio.windows import Window
 
-from terrain.elevation import Progress, no_progress
 from terrain.errors import TerrainError
 from terrain.files import Digests, rasters_of
 from terrain.grid import Grid
 from terrain.ground import ClutterClass
 from terrain.legend import legend_path, read_legend
 from terrain.mosaic import Tile, groups, joined, unwrapped
-from terrain.rasters import bands, crs_of, description, native_step_m, opened, shifted, strips
+from terrain.rasters import (
+    Progress,
+    bands,
+    crs_of,
+    description,
+    native_step_m,
+    no_progress,
+    opened,
+    shifted,
+    strips,
+)
 
 NO_DATA = ClutterClass(-1, "no-data", "No data", "无数据", 0.0, "rural", 7.3, "nodata")
 # A grid pixel at least this many source pixels wide takes the commonest class in it, else the nearest.
@@ -53,7 +62,7 @@ class CoverFiles:
 
     def __init__(
         self, paths: Path | str | Sequence[Path | str] | None, legend: str | Path, grid: Grid,
-        digests: Digests | None = None,
+        digests: Digests | None = None, progress: Progress = no_progress,
     ) -> None:  # fmt: skip
         self.grid, self.legend = grid, legend
         self.records: list[dict[str, Any]] = []
@@ -66,7 +75,9 @@ class CoverFiles:
         self.read_classes = read_legend(legend)
         self.legend_sha256 = digests.sha256(legend_path(legend))
         tiles: list[Tile] = []
-        for path in rasters_of([paths] if isinstance(paths, str | Path) else paths, "land-cover"):
+        files = rasters_of([paths] if isinstance(paths, str | Path) else paths, "land-cover")
+        for done, path in enumerate(files, start=1):
+            progress("checking the files of land cover", done, len(files))
             with opened(path, "land-cover") as dataset:
                 if np.dtype(dataset.dtypes[0]).kind not in "iu":
                     raise TerrainError(

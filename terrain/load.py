@@ -12,12 +12,12 @@ import numpy as np
 from terrain import cache as ground_cache
 from terrain.clutter import ClutterHeights, fill_clutter
 from terrain.density import Density, split_built
-from terrain.elevation import Mosaic, Progress, fill_elevation, no_progress
+from terrain.elevation import Mosaic, fill_elevation
 from terrain.files import Digests
 from terrain.grid import Grid
 from terrain.ground import COASTAL_LAND, SEA, Ground
 from terrain.landcover import CoverFiles, cover_provenance, fill_landcover
-from terrain.rasters import bands
+from terrain.rasters import Progress, bands, no_progress
 from terrain.sea import LandMask, mark_coast, mark_sea, water_where_sea
 from terrain.sources import ElevationSource
 
@@ -52,13 +52,11 @@ def load_ground(
     for sources, legends and masks that cannot be used, OSError where a disk does not answer.
     """
     digests = Digests(None if cache is None else cache / "digests.json")
-    progress("reading the headers", 0, 1)
-    mosaic = Mosaic(elevation, grid, digests)
-    cover = CoverFiles(landcover, legend, grid, digests)
-    measured = None if clutter is None else (clutter, clutter.mosaic(grid, digests))
+    mosaic = Mosaic(elevation, grid, digests, progress=progress)
+    cover = CoverFiles(landcover, legend, grid, digests, progress)
+    measured = None if clutter is None else (clutter, clutter.mosaic(grid, digests, progress))
     mask = None if land_mask is None else LandMask(Path(land_mask), grid, digests)
     digests.keep()
-    progress("reading the headers", 1, 1)
 
     def make(allocate: Allocate) -> Ground:
         return _make(grid, mosaic, voids, cover, density, measured, mask, allocate, progress)

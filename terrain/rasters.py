@@ -7,7 +7,7 @@ import hashlib
 import math
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,18 @@ from rasterio.windows import Window, intersect, intersection
 from terrain.errors import TerrainError
 from terrain.files import Digests
 from terrain.grid import Grid
+from terrain.soundness import check_content
 
+Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
 # Source pixels read at a time: at most about 200 MB with the temporaries.
 STRIP_PIXELS = 16_000_000
 BAND_PIXELS = 4_000_000  # of the grid, worked on at a time
 SYNTHETIC_TAG = "RADIOCOV_SYNTHETIC"
 _INSIDE_ZIP = (".hgt", ".tif", ".tiff", ".dt0", ".dt1", ".dt2", ".img", ".asc", ".bil", ".vrt")
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    pass
 
 
 def apply(transform: Affine, x: Any, y: Any) -> tuple[Any, Any]:
@@ -98,7 +104,7 @@ def crs_of(dataset: rasterio.DatasetReader, path: Path, declared: str | None = N
         return said
     try:
         wanted = rasterio.CRS.from_user_input(declared)
-    except CRSError as err:
+    except (CRSError, ValueError) as err:
         raise TerrainError(f"{path}: crs {declared!r} is not a coordinate system; write e.g. 'EPSG:4549'") from err
     if said is not None and said != wanted:
         raise TerrainError(
@@ -142,12 +148,17 @@ def description(
 
 
 def _content(dataset: rasterio.DatasetReader, path: Path, digests: Digests) -> str:
-    """Hash of a raster's file; of a VRT's with those it is made of, or their change would go unseen."""
+    """Hash of a raster's file, found sound; of a VRT's with those it is made of, or their change would go unseen."""
+    digests.check_once(path, lambda: check_content(dataset, path))
     own = digests.sha256(path)
     if dataset.driver != "VRT":
         return own
     parts = sorted(p for p in map(Path, dataset.files) if p.is_file() and p.resolve() != path.resolve())
-    return hashlib.sha256("".join([own, *map(digests.sha256, parts)]).encode()).hexdigest()
+    below = []
+    for part in parts:
+        with opened(part, "VRT's") as beneath:
+            below.append(_content(beneath, part, digests))
+    return hashlib.sha256("".join([own, *below]).encode()).hexdigest()
 
 
 def source_window(

@@ -15,7 +15,7 @@ from terrain.errors import TerrainError
 from terrain.files import Digests, rasters_of
 from terrain.grid import Grid
 from terrain.mosaic import Tile
-from terrain.rasters import crs_of, description, opened
+from terrain.rasters import Progress, crs_of, description, opened
 
 #: vertical unit -> metres
 METRES = {"m": 1.0, "dm": 0.1, "cm": 0.01, "ft": 0.3048, "us-ft": 1200 / 3937}
@@ -95,11 +95,13 @@ class ElevationSource:
 
 
 def tiles_over(
-    sources: Iterable[ElevationSource], grid: Grid, digests: Digests
+    sources: Iterable[ElevationSource], grid: Grid, digests: Digests, progress: Progress
 ) -> Iterator[tuple[Tile, dict[str, Any]]]:
-    """The files of sources that meet a grid, each with its provenance; the others are only looked at."""
+    """The files of sources that meet a grid, each checked and with its provenance; the others are only looked at."""
     for number, source in enumerate(sources):
-        for path in rasters_of(source.files, "elevation"):
+        paths = rasters_of(source.files, "elevation")
+        for done, path in enumerate(paths, start=1):
+            progress(f"checking the files of {source.name}", done, len(paths))
             with opened(path, "elevation") as dataset:
                 crs = crs_of(dataset, path, source.crs)
                 _check_unit(dataset, path, source.vertical_unit)

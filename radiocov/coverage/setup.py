@@ -16,12 +16,12 @@ from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project
 from radiocov.refractivity import RefractivityMap, read_map
 from terrain.density import Density
-from terrain.elevation import Progress, no_progress
 from terrain.errors import TerrainError
 from terrain.files import is_there
 from terrain.grid import Grid
 from terrain.ground import Ground
 from terrain.load import load_ground
+from terrain.rasters import Progress, no_progress
 
 GROUND_CACHE = Path(".radiocov") / "ground"
 OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
