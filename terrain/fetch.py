@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from terrain.download import FetchError, NotThere, Receipt, download, read_text
 from terrain.errors import TerrainError
 from terrain.files import sha256_of, whole
 from terrain.products import Product, TileName, write_sea
-from terrain.rasters import first_line, opened
+from terrain.rasters import Progress, first_line, opened
+from terrain.soundness import check_content
 
-Progress = Callable[[str, int, int], None]
 #: What became of a tile, in the order of a summary.
 STATES = ("there", "cached", "fetched", "sea", "held back", "none")
 _MB = 1_000_000
@@ -260,9 +260,10 @@ def _bring(
 
 
 def _check(path: Path, tile: TileName, where: str) -> None:
-    """FetchError unless every block can be decoded and the tile lies where its name says."""
+    """FetchError unless every block can be decoded, checksums hold and the tile lies where its name says."""
     try:
         with opened(path, tile.product.label) as dataset:
+            check_content(dataset, path)
             for _, window in dataset.block_windows(1):
                 dataset.read(1, window=window)
             bounds = dataset.bounds

@@ -80,7 +80,8 @@ def main() -> None:
     lat, lon = half / 111_200, half / 111_200 / math.cos(math.radians(middle_lat))
     grid = Grid.covering((middle_lon - lon, middle_lat - lat, middle_lon + lon, middle_lat + lat), step)
     count = grid.width * grid.height
-    print(f"{grid.width} x {grid.height} pixels of {step:g} m: {count / 1e6:.0f} million, {count * step**2 / 1e6:,.0f} km2")
+    area = count * step**2 / 1e6
+    print(f"{grid.width} x {grid.height} pixels of {step:g} m: {count / 1e6:.0f} million, {area:,.0f} km2")
     with tempfile.TemporaryDirectory() as folder:
         cover = made_cover(Path(folder) / "cover.tif", grid)
 
@@ -94,8 +95,9 @@ def main() -> None:
         warm = timed("found prepared", lambda: load(None))
         timed("prepared, with density", lambda: load(Density()))
         kept = sum(p.stat().st_size for p in (Path(folder) / "ground").rglob("*.npy")) / 2
-    print(f"found prepared: {cold / warm:.0f} times as fast; on disk {kept / MB:.0f} MiB, {kept / count:.1f} bytes a pixel")
-    print(f"largest resident size {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB, mapped files included")
+    print(f"found prepared: {cold / warm:.0f} times as fast; on disk {kept / MB:.0f} MiB, {kept / count:.1f} B a pixel")
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"largest resident size {largest:.0f} MiB, mapped files included")
 
 
 if __name__ == "__main__":
