@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -84,17 +85,21 @@ def adopt(project: Project, products: list[Product]) -> list[str]:
     changes = []
     terrain = project.terrain
     if GLO30 in products and terrain.sources is None and terrain.surface:
-        changes.append(("elevation", '["terrain/elevation.tif"]', f'["{FOLDER}/{GLO30.id}"]'))
+        changes.append((GLO30, "elevation", '["terrain/elevation.tif"]', f'["{FOLDER}/{GLO30.id}"]'))
     if WORLDCOVER in products and terrain.legend == "esa-worldcover":
-        changes.append(("landcover", '"terrain/landcover.tif"', f'"{FOLDER}/{WORLDCOVER.id}"'))
+        changes.append((WORLDCOVER, "landcover", '"terrain/landcover.tif"', f'"{FOLDER}/{WORLDCOVER.id}"'))
     done = []
-    for key, old, new in changes:
-        if is_there(project.resolve(old.strip('[]"'))):
-            continue
-        changed = _replaced(text, key, old, new)
+    credits = []
+    for product, key, old, new in changes:
+        changed = None if is_there(project.resolve(old.strip('[]"'))) else _replaced(text, key, old, new)
         if changed is not None:
             text = changed
+            credits.append(product.licence[0])
             done.append(f"{project.path.name}: terrain.{key} = {new} (was {old}, which is not there)")
+    credited = _replaced(text, "source", '""', json.dumps("; ".join(credits), ensure_ascii=False)) if credits else None
+    if credited is not None:
+        text = credited
+        done.append(f"{project.path.name}: terrain.source names them, as their licences ask for")
     if done:
         write_text(project.path, text)
     return done

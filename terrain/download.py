@@ -54,13 +54,14 @@ class Receipt:
 
 
 def download(
-    url: str, path: Path, told: Told = lambda done, total: None, *, waits_s: tuple[float, ...] = WAITS_S,
+    url: str, path: Path, told: Told = lambda done, total: None, *, waits_s: tuple[float, ...] | None = None,
     sleep: Callable[[float], Any] = time.sleep,
 ) -> Receipt:  # fmt: skip
     """Fetch `url` into `path`. A part of it stays beside the path as .NAME.part and is taken up by the next call.
 
-    NotThere where the server has no such file; FetchError where it cannot be had after all attempts, or where
-    what came is not what the server announced (size, or MD5 where the ETag is one).
+    waits_s: before each further attempt, WAITS_S by default. NotThere where the server has no such file; FetchError
+    where it cannot be had after all attempts, or where what came is not what the server announced (size, or MD5 where
+    the ETag is one).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -77,7 +78,9 @@ def download(
     return Receipt(size, etag, digest, attempts, resumed)
 
 
-def read_text(url: str, waits_s: tuple[float, ...] = WAITS_S, sleep: Callable[[float], Any] = time.sleep) -> str:
+def read_text(
+    url: str, *, waits_s: tuple[float, ...] | None = None, sleep: Callable[[float], Any] = time.sleep
+) -> str:  # fmt: skip
     """A small text file. Raises as `download` does."""
 
     def read() -> str:
@@ -91,9 +94,10 @@ def read_text(url: str, waits_s: tuple[float, ...] = WAITS_S, sleep: Callable[[f
 
 
 def _persistent(
-    action: Callable[[], Any], url: str, waits_s: tuple[float, ...], sleep: Callable[[float], Any]
+    action: Callable[[], Any], url: str, waits_s: tuple[float, ...] | None, sleep: Callable[[float], Any]
 ) -> tuple[Any, int]:
     """What an action returns, tried again while it raises _Again; and how many attempts it took."""
+    waits_s = WAITS_S if waits_s is None else waits_s
     for attempt, wait_s in enumerate([*waits_s, None], start=1):
         try:
             return action(), attempt

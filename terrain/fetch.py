@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def fetch(
     result = Fetched(product, folder)
     missing = [tile for tile in tiles if not _is_there(folder, tile, result)]
     meter = _Meter(product.label, len(missing), progress)
+    patience["sleep"] = meter.around(patience.get("sleep", time.sleep))
     known = _Listed(product, mirror, cache, patience)
     for tile in missing:
         try:
@@ -119,7 +121,7 @@ def fetch(
             "put another source there, such as SRTM or GLO-90, as a further [[terrain.sources]]"
         )
     if none := result.count("none"):
-        result.warnings.append(f"{none} tiles do not exist ({product.label} has none over open sea)")
+        result.warnings.append(f"{none} of {len(tiles)} tiles do not exist: there are none over open sea")
     return result
 
 
@@ -150,6 +152,16 @@ class _Meter:
         typical = max([*self._sizes, total or done])
         left = typical * (self._tiles - self._done - 1) + (total or done)
         self._progress(self._what, (self._before + done) // _MB, max(1, (self._before + left) // _MB))
+
+    def around(self, sleep: Callable[[float], Any]) -> Callable[[float], Any]:
+        """`sleep`, said aloud: nothing comes meanwhile."""
+
+        def told(seconds: float) -> None:
+            self._progress("no answer, trying again after seconds", 0, max(1, round(seconds)))
+            sleep(seconds)
+            self._progress("no answer, trying again after seconds", max(1, round(seconds)), max(1, round(seconds)))
+
+        return told
 
     def finished(self) -> None:
         self._before += self._now

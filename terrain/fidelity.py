@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from terrain.elevation import Mosaic
 from terrain.ground import Ground
 from terrain.mosaic import Tile
-from terrain.profile import bilinear, nearest_pixel
+from terrain.profile import bilinear
 from terrain.rasters import Progress, apply, no_progress, overlap, source_window
 
 # Up to here every source pixel is looked at; beyond, those of patches spread evenly over the grid.
@@ -23,7 +23,7 @@ def grid_loss(ground: Ground, mosaic: Mosaic, progress: Progress = no_progress) 
     """For each source that serves pixels: source heights less the bilinear reading of the grid.
 
     {"label", "source_pixels", "mean_m", "rms_m", "p95_m", "max_m"}, p95 and max of absolute differences; source
-    pixels count where the grid's nearest pixel is served by that source. The grid is `mosaic.grid`.
+    pixels count where the four grid pixels around are served by that source. The grid is `mosaic.grid`.
     """
     found: list[list[np.ndarray]] = [[] for _ in mosaic.sources]
     parts = list(_parts(mosaic))
@@ -92,7 +92,11 @@ def _differences(ground: Ground, mosaic: Mosaic, tile: Tile, window: Window) -> 
     inside = (row >= 0) & (col >= 0) & (row <= grid.height - 1) & (col <= grid.width - 1)
     rows, cols, row, col = rows[inside], cols[inside], row[inside], col[inside]
     if ground.elevation_source is not None:
-        served = ground.elevation_source[nearest_pixel(row, grid.height), nearest_pixel(col, grid.width)]
-        own = served == tile.source
+        # where two sources meet, a reading mixes them: that is no loss of the grid
+        r0, c0 = row.astype(np.intp), col.astype(np.intp)
+        r1, c1 = np.minimum(r0 + 1, grid.height - 1), np.minimum(c0 + 1, grid.width - 1)
+        own = np.ones(row.shape, bool)
+        for pixels in ((r0, c0), (r0, c1), (r1, c0), (r1, c1)):
+            own &= ground.elevation_source[pixels] == tile.source
         rows, cols, row, col = rows[own], cols[own], row[own], col[own]
     return (heights[rows, cols] - bilinear(ground.elevation_m, row, col)).astype(np.float32)

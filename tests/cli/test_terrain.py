@@ -73,6 +73,7 @@ def test_a_new_project_fetches_its_ground_and_is_ready(radiocov, project, stocke
     assert 'changed: project.toml: terrain.elevation = ["terrain/glo30"]' in ran.out
     settings = load_project(project).terrain
     assert (settings.elevation, settings.landcover) == (["terrain/glo30"], ["terrain/worldcover"])
+    assert "Airbus" in settings.source and "ESA WorldCover" in settings.source
     assert "write into project.toml" not in ran.out
     assert radiocov("check", project).code == 0
     again = radiocov("terrain", "fetch", project, "--from", stocked.url, "-q", "--json")

@@ -150,5 +150,5 @@ def test_a_name_nobody_knows_is_given_up_soon(tmp_path, waited, monkeypatch):
 def test_small_texts(bucket, waited):
     bucket.files["list.txt"] = b"one\r\ntwo\r\n"
     bucket.faults["list.txt"] = ["503", "drop"]
-    assert read_text(f"{bucket.url}/list.txt", (1, 2), waited.append).split() == ["one", "two"]
+    assert read_text(f"{bucket.url}/list.txt", waits_s=(1, 2), sleep=waited.append).split() == ["one", "two"]
     assert waited == [1, 2]
