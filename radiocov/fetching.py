@@ -96,7 +96,8 @@ def adopt(project: Project, products: list[Product]) -> list[str]:
             text = changed
             credits.append(product.licence[0])
             done.append(f"{project.path.name}: terrain.{key} = {new} (was {old}, which is not there)")
-    credited = _replaced(text, "source", '""', json.dumps("; ".join(credits), ensure_ascii=False)) if credits else None
+    credit = json.dumps("; ".join(credits), ensure_ascii=False)
+    credited = _replaced(text, "source", '""', credit) if credits else None
     if credited is not None:
         text = credited
         done.append(f"{project.path.name}: terrain.source names them, as their licences ask for")

@@ -265,11 +265,12 @@ def _expected(path: KeyPath) -> tuple[list[str], str]:
         field = section.model_fields.get(part)
         if field is None:
             return names, expected
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        kinds = _kinds(field.annotation)
         inner = [k for k in kinds if isinstance(k, type) and issubclass(k, Section)]
         if inner:
-            is_list = getattr(field.annotation, "__origin__", None) is list
-            expected = f"one or more [[{part}]] tables" if is_list else f"a [{part}] table"
+            is_list = any(getattr(k, "__origin__", None) is list for k in kinds)
+            table = ".".join(p for p in path[: depth + 1] if isinstance(p, str))
+            expected = f"one or more [[{table}]] tables" if is_list else f"a [{table}] table"
             section = inner[0]
             if depth < len(path) - 1:
                 continue
@@ -277,6 +278,12 @@ def _expected(path: KeyPath) -> tuple[list[str], str]:
             expected = _expected_value(field)
         return names, expected
     return list(section.model_fields), expected
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """A type and those it is made of: list[X] | None gives list[X], X and None too."""
+    inner = [kind for part in getattr(annotation, "__args__", ()) for kind in _kinds(part)]
+    return [annotation, *inner]
 
 
 def _expected_value(field: Any) -> str:

@@ -23,7 +23,7 @@ from terrain.errors import TerrainError
 from terrain.files import Digests
 from terrain.grid import Grid
 from terrain.mosaic import Joined, Tile, groups, joined, unwrapped
-from terrain.rasters import Progress, bands, no_progress, shifted, strips
+from terrain.rasters import Progress, bands, no_progress, shifted, strips, warp_scales
 from terrain.sources import ElevationSource, tiles_over
 from terrain.voids import VOID_RULES, fill
 
@@ -52,6 +52,7 @@ class Mosaic:
         self.records = [record for _, record in found]
         self.tiles = [copy for tile, _ in found for copy in unwrapped(tile, grid)]
         self.groups = groups(self.tiles, self._alike)
+        self._scales = [warp_scales(group[0].crs, group[0].transform, grid) for group in self.groups]
 
     def _alike(self, one: int, other: int) -> bool:
         a, b = self.sources[one], self.sources[other]
@@ -61,7 +62,7 @@ class Mosaic:
         """Heights [m] of rows first <= row < last, NaN for voids, and the number of the source of each."""
         heights = np.full((last - first, self.grid.width), np.nan, np.float32)
         source = np.full(heights.shape, FILLED, np.uint8)
-        for group in self.groups:
+        for group, scales in zip(self.groups, self._scales, strict=True):
             for top, bottom, window in strips(group[0].crs, group[0].transform, self.grid, (first, last)):
                 here = np.s_[top - first : bottom - first]
                 new = np.isnan(heights[here])
@@ -72,7 +73,7 @@ class Mosaic:
                     continue
                 frame = _Frame(shifted(self.grid.transform, 0, top), self.grid.crs, bottom - top, self.grid.width)
                 lent = self._lend_rim(part, group)
-                warped = _reprojected(part.values, part, group, frame, Resampling.bilinear, np.nan)
+                warped = _reprojected(part.values, part, group, frame, Resampling.bilinear, np.nan, **scales)
                 new &= ~np.isnan(warped)
                 if lent is not None:
                     # the rim is there to be interpolated with; beyond half way to it the other lattice serves
@@ -133,14 +134,15 @@ class _Frame:
 
 
 def _reprojected(
-    values: np.ndarray, part: Joined, group: list[Tile], frame: _Frame, resampling: Resampling, empty: float
-) -> np.ndarray:
+    values: np.ndarray, part: Joined, group: list[Tile], frame: _Frame, resampling: Resampling, empty: float,
+    **options: str,
+) -> np.ndarray:  # fmt: skip
     """Values on the lattice of a part, in a frame."""
     result = np.full(frame.shape, empty, values.dtype)
     reproject(
         values, result, src_transform=part.transform, src_crs=group[0].crs, src_nodata=empty,
         dst_transform=frame.transform, dst_crs=frame.crs, dst_nodata=empty, resampling=resampling,
-        num_threads=os.cpu_count() or 1,
+        num_threads=os.cpu_count() or 1, **options,
     )  # fmt: skip
     return result
 

@@ -30,6 +30,7 @@ from terrain.rasters import (
     opened,
     shifted,
     strips,
+    warp_scales,
 )
 
 NO_DATA = ClutterClass(-1, "no-data", "No data", "无数据", 0.0, "rural", 7.3, "nodata")
@@ -119,7 +120,7 @@ class CoverFiles:
                     part.values, warped, src_transform=part.transform, src_crs=tile.crs, src_nodata=_EMPTY,
                     dst_transform=shifted(self.grid.transform, 0, top), dst_crs=self.grid.crs, dst_nodata=_EMPTY,
                     resampling=Resampling.mode if _is_fine(tile, self.grid) else Resampling.nearest,
-                    num_threads=os.cpu_count() or 1,
+                    num_threads=os.cpu_count() or 1, **warp_scales(tile.crs, tile.transform, self.grid),
                 )  # fmt: skip
                 np.copyto(here, warped, where=here == _EMPTY)
         return self._lookup[index] if self.groups else np.full(index.shape, len(self.classes) - 1, np.uint8)

@@ -161,10 +161,10 @@ def _content(dataset: rasterio.DatasetReader, path: Path, digests: Digests) -> s
     return hashlib.sha256("".join([own, *below]).encode()).hexdigest()
 
 
-def source_window(
-    crs: rasterio.CRS, transform: Affine, grid: Grid, rows: tuple[int, int], margin: int = 2
-) -> Window | None:
-    """Unclipped pixel window of a source that holds rows [first, last) of the grid; None where none can."""
+def _extent(
+    crs: rasterio.CRS, transform: Affine, grid: Grid, rows: tuple[int, int]
+) -> tuple[float, float, float, float] | None:
+    """Columns (left, right) and lines (top, bottom) of a source's lattice under rows [first, last) of the grid."""
     row_at = np.linspace(rows[0], rows[1], 33) - 0.5
     col_at = np.linspace(0, grid.width, 33) - 0.5
     x, y = grid.centre_xy(*(a.ravel() for a in np.meshgrid(row_at, col_at)))
@@ -175,12 +175,36 @@ def source_window(
     fine = np.isfinite(cols) & np.isfinite(lines)
     if not fine.any():
         return None
+    cols, lines = cols[fine], lines[fine]
+    return float(cols.min()), float(cols.max()), float(lines.min()), float(lines.max())
+
+
+def source_window(
+    crs: rasterio.CRS, transform: Affine, grid: Grid, rows: tuple[int, int], margin: int = 2
+) -> Window | None:
+    """Unclipped pixel window of a source that holds rows [first, last) of the grid; None where none can."""
+    extent = _extent(crs, transform, grid, rows)
+    if extent is None:
+        return None
+    left, right, top, bottom = extent
     # A kernel reaches one source pixel, or one grid pixel where the source is finer.
-    ratio = max(np.ptp(cols[fine]) / grid.width, np.ptp(lines[fine]) / (rows[1] - rows[0]))
-    reach = margin + math.ceil(ratio)
-    left, right = math.floor(cols[fine].min()) - reach, math.ceil(cols[fine].max()) + reach
-    top, bottom = math.floor(lines[fine].min()) - reach, math.ceil(lines[fine].max()) + reach
+    reach = margin + math.ceil(max((right - left) / grid.width, (bottom - top) / (rows[1] - rows[0])))
+    left, right = math.floor(left) - reach, math.ceil(right) + reach
+    top, bottom = math.floor(top) - reach, math.ceil(bottom) + reach
     return Window(left, top, right - left, bottom - top)
+
+
+def warp_scales(crs: rasterio.CRS, transform: Affine, grid: Grid) -> dict[str, str]:
+    """Options of GDAL's warper: grid pixels per source pixel, along rows and columns of the whole grid.
+
+    Left to itself GDAL takes them anew for every part it is given, and with them the reach of its kernel: heights
+    would depend on how the work is cut. These are the numbers it takes for the grid in one piece.
+    """
+    extent = _extent(crs, transform, grid, (0, grid.height))
+    if extent is None:
+        return {}
+    left, right, top, bottom = extent
+    return {"XSCALE": repr(grid.width / (right - left)), "YSCALE": repr(grid.height / (bottom - top))}
 
 
 def bands(grid: Grid) -> Iterator[tuple[int, int]]:

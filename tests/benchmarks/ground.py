@@ -95,7 +95,7 @@ def main() -> None:
         warm = timed("found prepared", lambda: load(None))
         timed("prepared, with density", lambda: load(Density()))
         kept = sum(p.stat().st_size for p in (Path(folder) / "ground").rglob("*.npy")) / 2
-    print(f"found prepared: {cold / warm:.0f} times as fast; {kept / MB:.0f} MiB on disk, {kept / count:.1f} B a pixel")
+    print(f"found prepared: {cold / warm:.0f} times as fast; {kept / MB:.0f} MiB kept, {kept / count:.1f} B a pixel")
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"largest resident size {largest:.0f} MiB, mapped files included")
 
