@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,30 +45,44 @@ def find_or_make(cache: Path, grid: Grid, content: Any, make: Make, progress: Pr
     found = _open(folder, grid, progress)
     if found is not None:
         return found
+    new = [place for place in (cache, cache.parent) if not place.exists()]
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{key}.lock", progress):
-        found = _open(folder, grid, progress)  # another run may have made it meanwhile
-        if found is not None:
-            return found
-        shutil.rmtree(folder, ignore_errors=True)
-        partial = cache / f".{key}.part"
-        shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed: the lock is ours
-        partial.mkdir()
-        try:
-            _write(partial, grid, make)
-            os.replace(partial, folder)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    _drop_old(cache)
-    made = _open(folder, grid, progress)
-    if made is None:
+    lock = cache / f".{key}.lock"
+    try:
+        with _locked(lock, progress):
+            found = _open(folder, grid, progress)  # another run may have made it meanwhile
+            if found is not None:
+                return found
+            _make_in(folder, grid, make)
+        found = _open(folder, grid, progress)
+    finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+        for place in new:  # a run that fails leaves nothing: what is empty goes
+            with contextlib.suppress(OSError):
+                place.rmdir()
+    if found is None:
         raise OSError(f"{folder}: the prepared ground is not what was written; is the disk sound?")
-    return made
+    _drop_old(cache)
+    return found
+
+
+def _make_in(folder: Path, grid: Grid, make: Make) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a run that was killed: the lock is ours
+        shutil.rmtree(left, ignore_errors=True)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    partial.mkdir()
+    try:
+        _write(partial, grid, make)
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 @contextlib.contextmanager
-def _locked(path: Path, progress: Progress) -> Any:
+def _locked(path: Path, progress: Progress) -> Iterator[None]:
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0.2)
@@ -122,8 +136,7 @@ def _open(folder: Path, grid: Grid, progress: Progress) -> Ground | None:
     if hashes != about.get("sha256"):
         return None
     progress("checking the prepared ground", 1, 1)
-    with contextlib.suppress(OSError):
-        os.utime(folder / ABOUT)
+    _mark_used(folder)
     source = arrays.pop("elevation_source")
     classes = [ClutterClass(**one) for one in about["classes"]]
     digest = digest_of([hashes[name] for name in ARRAYS])
@@ -133,10 +146,23 @@ def _open(folder: Path, grid: Grid, progress: Progress) -> Ground | None:
     )  # fmt: skip
 
 
+def _by_use(cache: Path) -> list[Path]:
+    """Grounds of a cache, the one used last first."""
+    times = {}
+    for about in cache.glob(f"*/{ABOUT}"):
+        with contextlib.suppress(OSError):
+            times[about.parent] = about.stat().st_mtime_ns
+    return sorted(times, key=lambda folder: times[folder], reverse=True)
+
+
+def _mark_used(folder: Path) -> None:
+    """Nothing is written where it was used last anyhow."""
+    if _by_use(folder.parent)[:1] != [folder]:
+        with contextlib.suppress(OSError):
+            os.utime(folder / ABOUT)
+
+
 def _drop_old(cache: Path) -> None:
     """Remove all but the grounds used last; one in use elsewhere stays readable there, or stays (on Windows)."""
-    used = sorted(cache.glob(f"*/{ABOUT}"), key=lambda about: about.stat().st_mtime, reverse=True)
-    for about in used[KEPT:]:
-        shutil.rmtree(about.parent, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            (cache / f"{about.parent.name}.lock").unlink()
+    for folder in _by_use(cache)[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -24,17 +23,6 @@ from terrain.soundness import check_content
 #: What became of a tile, in the order of a summary.
 STATES = ("there", "cached", "fetched", "sea", "held back", "none")
 _MB = 1_000_000
-
-
-def cache_folder() -> Path:
-    """Where fetched tiles are kept for all projects: RADIOCOV_CACHE, or the user's folder for such things."""
-    if given := os.environ.get("RADIOCOV_CACHE"):
-        return Path(given).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "radiocov" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "radiocov"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radiocov"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -72,6 +73,17 @@ def _matching(pattern: Path) -> list[Path]:
     return sorted(p for p in base.glob(str(tail)) if p.is_file())
 
 
+def cache_folder() -> Path:
+    """Where fetched tiles and hashes of files are kept for all projects: RADIOCOV_CACHE, or the user's cache."""
+    if given := os.environ.get("RADIOCOV_CACHE"):
+        return Path(given).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "radiocov" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "radiocov"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radiocov"
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; renamed to it when the block ends well, removed when it does not."""
@@ -127,8 +139,10 @@ class Digests:
             known[3] = self._added = True
 
     def keep(self) -> None:
-        """Write the memory for later runs, where it has grown."""
-        if self._memory is not None and self._added:
-            with whole(self._memory) as partial:
-                partial.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
-            self._added = False
+        """Write the memory for later runs, where it has grown; a memory that cannot be written costs time alone."""
+        if self._memory is None or not self._added:
+            return
+        there = {name: known for name, known in self._known.items() if os.path.exists(name)}
+        with contextlib.suppress(OSError), whole(self._memory) as partial:
+            partial.write_text(json.dumps(there, indent=1), encoding="utf-8")
+        self._added = False

@@ -231,7 +231,7 @@ def test_a_list_of_files_is_a_source_each(load, tmp_path):
          "line 4, terrain.sources.files: 7 is not accepted; give a file, a folder or a pattern such as "
          '"terrain/*.tif" in quotes, or a list of them'),
         ('[[terrain.sources]]\nfiles = "a.tif"\nsurface = true\nunit = "m"',
-         'line 6, terrain.sources.unit: unknown key "unit"; did you mean'),
+         'line 6, terrain.sources.unit: unknown key "unit"; known here: files, label, vertical_unit, surface'),
         ('[[terrain.sources]]\nfiles = "a.tif"\nsurface = true\nvertical_unit = "yard"',
          'line 6, terrain.sources.vertical_unit: "yard" is not accepted; give "m", "dm", "cm", "ft" or "us-ft"'),
         ('[terrain]\nsurface = true\n[[terrain.sources]]\nfiles = "a.tif"\nsurface = true',

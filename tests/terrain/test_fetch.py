@@ -11,7 +11,8 @@ import rasterio
 from terrain.download import FetchError
 from terrain.elevation import read_elevation
 from terrain.errors import TerrainError
-from terrain.fetch import Mirror, cache_folder, fetch, plan
+from terrain.fetch import Mirror, fetch, plan
+from terrain.files import cache_folder
 from terrain.grid import Grid
 from terrain.landcover import read_landcover
 from terrain.products import GLO30, WORLDCOVER, TileName, glo30_columns, tiles_of, write_sea
