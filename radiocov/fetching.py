@@ -81,7 +81,7 @@ def adopt(project: Project, products: list[Product]) -> list[str]:
 
     Only where nothing else in the file changes by it; returns what was changed, in words.
     """
-    text = project.path.read_text(encoding="utf-8-sig")
+    text = project.path.read_bytes().decode("utf-8")  # with its own line ends
     changes = []
     terrain = project.terrain
     if GLO30 in products and terrain.sources is None and terrain.surface:
@@ -109,7 +109,7 @@ def adopt(project: Project, products: list[Product]) -> list[str]:
 def _replaced(text: str, key: str, old: str, new: str) -> str | None:
     """The file with one value of [terrain] replaced; None unless the parsed file changes by just that."""
     lines = text.split("\n")
-    number = key_lines(text.replace("\r\n", "\n")).get(("terrain", key))
+    number = key_lines(_plain(text)).get(("terrain", key))
     if number is None:
         return None
     line, count = re.subn(rf"^(\s*{key}\s*=\s*){re.escape(old)}", lambda m: m[1] + new, lines[number - 1])
@@ -117,6 +117,10 @@ def _replaced(text: str, key: str, old: str, new: str) -> str | None:
         return None
     lines[number - 1] = line
     result = "\n".join(lines)
-    before, after = tomllib.loads(text.replace("\r\n", "\n")), tomllib.loads(result.replace("\r\n", "\n"))
+    before, after = tomllib.loads(_plain(text)), tomllib.loads(_plain(result))
     before["terrain"][key] = tomllib.loads(f"value = {new}")["value"]
     return result if before == after else None
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")

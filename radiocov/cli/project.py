@@ -22,7 +22,7 @@ def init(folder: str) -> None:
 
     for path in init_project(Path(folder)):
         click.echo(path)
-    click.echo(f"\nNext: edit the files; radiocov terrain fetch {folder}, or put terrain of your own into {folder}/terrain;")
+    click.echo(f"\nNext: edit the files; radiocov terrain fetch {folder}, or put terrain of your own there;")
     click.echo(f"then: radiocov check {folder}")
 
 

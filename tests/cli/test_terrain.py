@@ -82,6 +82,16 @@ def test_a_new_project_fetches_its_ground_and_is_ready(radiocov, project, stocke
     assert answer["changed"] == [] and answer["advice"] == ""
 
 
+def test_a_project_file_from_windows_keeps_its_ways(radiocov, project, stocked):
+    file = project / "project.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    before = file.read_bytes()
+    assert radiocov("terrain", "fetch", project, "--from", stocked.url, "-q").code == 0
+    after = file.read_bytes()
+    assert after.startswith(b"\xef\xbb\xbf") and after.count(b"\r\n") == before.count(b"\r\n") == after.count(b"\n")
+    assert b'elevation = ["terrain/glo30"]   # files' in after
+
+
 def test_a_project_with_settings_of_its_own_is_left_alone_and_advised(radiocov, project, stocked):
     edit(project, "surface = true", "surface = false")
     edit(project, 'legend = "esa-worldcover"', 'legend = "radiocov"')
