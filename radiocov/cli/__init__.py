@@ -60,7 +60,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], self.table, 1)
-            ctx.fail(f"there is no command '{args[0]}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+            suggestion = f"; did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"there is no command '{args[0]}'" + suggestion)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,7 +69,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in self.table.items()])
 
 
-@click.group(cls=LazyGroup, table=COMMANDS, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, epilog=EXIT_CODES, context_settings=HELP)
 @click.version_option(__version__, prog_name="radiocov")
 def cli() -> None:
     """Coverage of a 350 MHz public-safety trunked radio network: predict, judge against targets, show.

@@ -22,11 +22,12 @@ from radiocov.cli.common import (
 @click.option("--jobs", type=click.IntRange(1), help="Threads; the results do not depend on it. Default: all cores.")
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Only the network as it stood on this day.")
 @click.option("--model", help="Another model: p1812, itm, extended-hata or free-space.")
+@click.option("--gpu", is_flag=True, help="Compute losses (p1812) on a CUDA device; needs the extra radiocov[gpu].")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=str), help="Folder for the results.")
 @quiet_option
 @json_option
-def coverage(project: str, jobs: int | None, on: Any, model: str | None, output: str | None, quiet: bool,
-             as_json: bool) -> None:  # fmt: skip
+def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bool, output: str | None,
+             quiet: bool, as_json: bool) -> None:  # fmt: skip
     """Compute level, best server, margin and service probability for every state of the network.
 
     What an earlier run finished is taken up; Ctrl-C leaves nothing half-written.
@@ -41,7 +42,7 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, output:
     inputs = read_all(project)
     if model:
         inputs.project = with_model(inputs.project, model)
-    result = compute(inputs, Path(output) if output else None, on.date() if on else None, jobs, quiet)
+    result = compute(inputs, Path(output) if output else None, on.date() if on else None, jobs, quiet, gpu)
     if as_json:
         print_json(result.manifest)
         return
@@ -68,14 +69,14 @@ def with_model(project: Any, name: str) -> Any:
     return project.model_copy(update={"model": project.model.model_copy(update={"name": name})})
 
 
-def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool) -> Any:
+def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gpu: bool = False) -> Any:
     """Run with progress; Ctrl-C stops the threads and leaves what is finished."""
     with progress(quiet) as show:
-        show("preparing the engine", 0, 1)
+        show("loading the engine", 0, 1)
         from radiocov.coverage.run import Cancelled, CoverageRun
 
-        show("preparing the engine", 1, 1)
-        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show)
+        show("loading the engine", 1, 1)
+        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show, gpu=gpu)
         try:
             result = run.run()
         except Cancelled:

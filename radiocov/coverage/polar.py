@@ -17,6 +17,8 @@ from radiocov.propagation.itm_sweep import itm_radial_kernel
 from radiocov.propagation.sweep import radial_loss, workspace
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Half-way between two samples the farther, the clockwise one counts, however a machine rounds.
+TIE = 1e-9
 LEVELS = 6  # radials thin out by up to 2**LEVELS towards the centre
 
 
@@ -43,7 +45,7 @@ class Fan:
 def sample_of_pixel(row, col, row0, col0, rings, radials, level):
     """``(radial, ring)`` of the sample nearest to a pixel; ring -1 beyond the rim."""
     dx, dy = col - col0, row0 - row
-    ring = int(math.floor(math.sqrt(dx * dx + dy * dy) + 0.5))
+    ring = int(math.floor(math.sqrt(dx * dx + dy * dy) + 0.5 + TIE))
     if ring > rings:
         return 0, -1
     if ring == 0:
@@ -54,7 +56,7 @@ def sample_of_pixel(row, col, row0, col0, rings, radials, level):
         angle += math.pi
     turn = angle / (2.0 * math.pi) * radials
     thin = 1 << level[ring]
-    radial = int(math.floor(turn / thin + 0.5)) * thin
+    radial = int(math.floor(turn / thin + 0.5 + TIE)) * thin
     return radial % radials, ring
 
 

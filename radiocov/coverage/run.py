@@ -21,7 +21,7 @@ from radiocov import __version__, link
 from radiocov.coverage import polar
 from radiocov.coverage.network import Server, best_servers
 from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
-from radiocov.coverage.sector import LossSettings, Transmitter, Window, loss_raster
+from radiocov.coverage.sector import LossSettings, Transmitter, Window, is_compiled, loss_raster, prepare
 from radiocov.coverage.setup import (
     grid_north_deg,
     loss_settings,
@@ -79,8 +79,9 @@ class CoverageRun:
 
     def __init__(
         self, inputs: Inputs, *, folder: Path | None = None, on: dt.date | None = None, jobs: int | None = None,
-        progress: Progress = no_progress,
+        progress: Progress = no_progress, gpu: bool = False,
     ) -> None:  # fmt: skip
+        """gpu: compute losses on a CUDA device. Raises NoDevice (an OSError) where there is none."""
         self.inputs, self.project = inputs, inputs.project
         self.folder = folder or self.project.output_folder
         self.states = states_of(inputs, on)
@@ -91,6 +92,15 @@ class CoverageRun:
         self._reused = self._computed = self._damaged = 0
         self._patterns: dict[str, Any] = {}
         self._refractivity = refractivity_maps(self.project)
+        self.device = self._require_device() if gpu else ""
+
+    def _require_device(self) -> str:
+        if self.project.model.name != "p1812":
+            fault = f"--gpu computes p1812, not {self.project.model.name}"
+            raise ProjectError(Problem(self.project.path.name, "model, name", fault, "run without --gpu"))
+        from radiocov.coverage.gpu import require_device
+
+        return require_device()
 
     def cancel(self) -> None:
         self._stop.set()
@@ -161,7 +171,7 @@ class CoverageRun:
         return Transmitter(float(x), float(y), site.antenna_height_m), settings
 
     def _key(self, site: Site) -> str:
-        return loss_key(self.ground_key, *self._place(site))
+        return loss_key(self.ground_key, *self._place(site), "cuda" if self.device else "")
 
     def _losses(self, sites: list[Site]) -> dict[str, Any]:
         """Loss rasters by key, from the store or computed, several at a time."""
@@ -179,22 +189,57 @@ class CoverageRun:
             else:
                 done[key] = kept
         self._reused = len(done)
+        if missing and not self.device:
+            self._prepare()
         self.progress(what, len(done), len(wanted))
+        compute = self._losses_on_device if self.device else self._losses_here
         with self._pool() as pool:
-            pending = {pool.submit(self._loss, key, site): key for key, site in missing}
-            for future in self._finished(pending):
-                done[pending[future]] = future.result()
+            for key, loss in compute(pool, missing):
+                done[key] = loss
                 self._computed += 1
                 self.progress(what, len(done), len(wanted))
         return done
 
+    def _prepare(self) -> None:
+        model = self.project.model.name
+        what = "preparing the engine" if is_compiled(model) else "compiling the engine, this once (some 30 s)"
+        self.progress(what, 0, 1)
+        prepare(model)
+        self.progress(what, 1, 1)
+
+    def _losses_here(self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]) -> Iterator[tuple[str, Any]]:
+        pending = {pool.submit(self._loss, key, site): key for key, site in missing}
+        for future in self._finished(pending):
+            yield pending[future], future.result()
+
+    def _losses_on_device(
+        self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]
+    ) -> Iterator[tuple[str, Any]]:
+        """The device computes while threads compress and keep what it has finished, two a thread at most."""
+        from radiocov.coverage.gpu import LossEngine
+
+        waiting: deque[tuple[str, Future]] = deque()
+        for number, window, loss in LossEngine(self.ground).losses([self._place(site) for _, site in missing]):
+            self._check()
+            key, site = missing[number]
+            waiting.append((key, pool.submit(self._keep, key, site, window, loss)))
+            if len(waiting) > 2 * self.jobs:
+                first, kept = waiting.popleft()
+                yield first, kept.result()
+        for key, kept in waiting:
+            yield key, kept.result()
+
     def _loss(self, key: str, site: Site) -> Any:
         self._check()
+        window, loss = loss_raster(self.ground, *self._place(site), run=self._checked_map)
+        return self._keep(key, site, window, loss)
+
+    def _keep(self, key: str, site: Site, window: Window, loss: np.ndarray) -> Any:
         transmitter, settings = self._place(site)
-        window, loss = loss_raster(self.ground, transmitter, settings, run=self._checked_map)
         about = {
             "site": site.id, "transmitter": [transmitter.x, transmitter.y, transmitter.height_m],
             "model": MODELS[settings.model][0], "settings": settings.to_dict(), "radiocov": __version__,
+            **({"device": self.device} if self.device else {}),
         }  # fmt: skip
         return window, self.store.put(key, self.grid, window, loss, about)
 
@@ -296,6 +341,7 @@ class CoverageRun:
             "ground": self.ground.provenance,
             "synthetic": self.ground.synthetic,
             "radiocov": __version__,
+            **({"device": self.device} if self.device else {}),
         }
 
     def _layers(self, state: State, servers: list[Server]) -> list[tuple[str, str, float, list, dict]]:

@@ -20,8 +20,8 @@ from radiocov.files import content_key, read_json, write_bytes, write_json
 
 #: Model -> what it implements, for people, and a number to be raised whenever its results change.
 MODELS = {
-    "p1812": ("ITU-R P.1812-8", 1),
-    "itm": ("ITM (Longley-Rice), NTIA", 1),
+    "p1812": ("ITU-R P.1812-8", 2),
+    "itm": ("ITM (Longley-Rice), NTIA", 2),
     "extended-hata": ("extended Hata", 1),
     "free-space": ("ITU-R P.525", 1),
 }
@@ -35,11 +35,14 @@ def ground_key(ground: Any) -> str:
     )
 
 
-def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings) -> str:
-    """Key of one loss raster; ``ground`` is from ``ground_key``. Places are told apart to the millimetre."""
+def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings, device: str = "") -> str:
+    """Key of one loss raster; ``ground`` is from ``ground_key``. Places are told apart to the millimetre.
+
+    device: "cuda" where a device computes it, which rounds otherwise: results never depend on what was run before.
+    """
     return content_key(
         {
-            "version": [settings.model, *MODELS[settings.model]],
+            "version": [settings.model, *MODELS[settings.model], *([device] if device else [])],
             "ground": ground,
             "place": [round(transmitter.x, 3), round(transmitter.y, 3), round(transmitter.height_m, 3)],
             "settings": settings.to_dict(),

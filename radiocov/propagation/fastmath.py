@@ -45,6 +45,25 @@ def _float(typingctx, x):
     return types.float64(types.int64), generate
 
 
+def _reducible(name):
+    """An LLVM intrinsic of two float64. numba's own min and max keep a loop that reduces with them scalar."""
+
+    @intrinsic
+    def function(typingctx, x, y):
+        def generate(context, builder, signature, args):
+            kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType(), ir.DoubleType()])
+            callee = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            return builder.call(callee, args)
+
+        return types.float64(types.float64, types.float64), generate
+
+    return function
+
+
+least = _reducible("llvm.minnum.f64")
+most = _reducible("llvm.maxnum.f64")
+
+
 @inlined
 def log2(x):
     """Binary logarithm of a positive normal number."""

@@ -7,8 +7,12 @@ Abscissae are sample numbers (as floats), heights are metres. A hull is a stack 
 import numba
 import numpy as np
 
+from .fastmath import most
+
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 inlined = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+# That there is no NaN among the values lets the compiler use vectors; so do slices, whose indices cannot be negative.
+vectors = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}, forceinline=True)
 
 BLOCK = 16
 SUPER = 8 * BLOCK
@@ -84,89 +88,121 @@ def extreme(hx, hy, size, slope, start):
     return low
 
 
-@kernel
-def block_maxima(y, top):
-    """Maxima of y over whole blocks of ``BLOCK`` into ``top[:n // BLOCK]``, then over blocks of ``SUPER`` behind.
-
-    Point 0, the transmitter's, never counts. Incomplete blocks are not stored: they are always read.
-    """
-    n = y.size
-    blocks = n // BLOCK
-    for b in range(blocks):
-        best = -np.inf
-        for i in range(max(b * BLOCK, 1), (b + 1) * BLOCK):
-            best = max(best, y[i])
-        top[b] = best
-    for s in range(n // SUPER):
-        best = -np.inf
-        for b in range(s * 8, s * 8 + 8):
-            best = max(best, top[b])
-        top[blocks + s] = best
-
-
-@inlined
-def _cannot_win(over, best, low, high, n):
-    """Whether no point of low..high with at most ``over`` above the line can exceed ``best`` (see below)."""
-    if over >= 0.0:
-        return False
-    if best >= 0.0:
-        return True
-    half = 0.5 * n
-    nearest = min(max(half, low), high)
-    # over / sqrt(i (n - i)) is largest where i (n - i) is; a hair's breadth for rounding
-    return over * over > best * best * (nearest * (n - nearest)) * 1.0000001
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"}, forceinline=True)
-def _block_edge_parameter(y, before, behind, y0, s, low):
-    """Largest edge parameter of a block that starts at ``low``.
-
-    before, behind: 1/sqrt of the distances to both ends. There is no NaN among the values, which lets the compiler
-    use vectors; so do slices, whose indices cannot be negative.
-    """
+@vectors
+def _highest(y, low, s):
+    """Largest ``y[k] - s (low + k)``."""
     best = -1e300
-    m = y.size
-    for k in range(m):
-        best = max(best, (y[k] - y0 - s * (low + k)) * (before[k] * behind[m - 1 - k]))
+    for k in range(y.size):
+        best = most(best, y[k] - s * (low + k))
     return best
 
 
 @kernel
-def max_edge_parameter(y, top, n, y0, s, inv_sqrt, floor):
+def block_maxima(y, top):
+    """A line above each block of ``BLOCK`` samples, parallel to its chord, then one above each of ``SUPER`` samples.
+
+    Height at sample 0 into ``top``, rise a sample into its second half, blocks first. Point 0, the transmitter's,
+    never counts. Incomplete blocks have no line: they are always read.
+    """
+    n = y.size
+    half = top.size // 2
+    blocks = n // BLOCK
+    for b in range(blocks):
+        low, high = max(b * BLOCK, 1), (b + 1) * BLOCK - 1
+        rise = (y[high] - y[low]) / (high - low)
+        top[b] = _highest(y[low : high + 1], low, rise)
+        top[half + b] = rise
+    for s in range(n // SUPER):
+        low, high = max(s * SUPER, 1), (s + 1) * SUPER - 1
+        rise = (y[high] - y[low]) / (high - low)
+        best = -np.inf
+        for b in range(s * 8, s * 8 + 8):
+            more = top[half + b] - rise
+            best = max(best, top[b] + max(more * max(b * BLOCK, 1), more * ((b + 1) * BLOCK - 1)))
+        top[blocks + s] = best
+        top[half + blocks + s] = rise
+
+
+@kernel
+def unknown_maxima(n, top):
+    """What ``block_maxima`` would leave of n samples about which nothing is known: every block is read."""
+    half = top.size // 2
+    count = n // BLOCK + n // SUPER
+    top[:count] = np.inf
+    top[half : half + count] = 0.0
+
+
+@inlined
+def _at_most_over(top, b, low, high, y0, s):
+    """No less than the largest ``y_i - y0 - s i`` of low..high, with something for rounding."""
+    more = top[top.size // 2 + b] - s
+    return top[b] - y0 + max(more * low, more * high) + 1e-9
+
+
+@inlined
+def _cannot_win(over, square, low, high, n):
+    """Whether no point of low..high with at most ``over`` above the line can exceed the best value found.
+
+    square: of the best value where that is negative, else 0. over / sqrt(i (n - i)) is negative, and largest where
+    i (n - i) is; a hair's breadth for rounding.
+    """
+    nearest = min(max(0.5 * n, low), high)
+    return over < 0.0 and over * over > square * (nearest * (n - nearest)) * 1.0000001
+
+
+@vectors
+def _block_edge_parameter(y, before, behind, y0, s, low):
+    """Largest edge parameter of a block that starts at ``low``.
+
+    before, behind: 1/sqrt of the distances to both ends.
+    """
+    best = -1e300
+    m = y.size
+    for k in range(m):
+        best = most(best, (y[k] - y0 - s * (low + k)) * (before[k] * behind[m - 1 - k]))
+    return best
+
+
+@kernel
+def max_edge_parameter(y, top, n, y0, s, inv_sqrt, floor, hint):
     """Largest ``(y_i - y0 - s i) / sqrt(i (n - i))`` over 0 < i < n: ``(value, i)``, i = 0 if not above floor.
 
     Of equal points the first. Searched from the receiver backwards, where the maximum mostly is. A block is read
     only where its highest point, on the block's most favourable place, could beat what was found.
-    ``inv_sqrt[i]`` is 1/sqrt(i); ``top`` is from ``block_maxima``.
+    ``inv_sqrt[i]`` is 1/sqrt(i); ``top`` is from ``block_maxima``; ``hint`` is a point that may be near the maximum,
+    such as that of the receiver before, or 0: the result does not depend on it.
     """
     best = floor
+    if 0 < hint < n:
+        best = max(best, (y[hint] - y0 - s * hint) * (inv_sqrt[hint] * inv_sqrt[n - hint]))
+    square = min(best, 0.0) ** 2
     found = -1
     blocks = y.size // BLOCK
     b = (n - 1) // BLOCK
     while b >= 0:
-        low = b * BLOCK
-        high = low + BLOCK - 1
-        if high > n - 1:
+        low = max(b * BLOCK, 1)
+        high = b * BLOCK + BLOCK - 1
+        if high >= n:
             high = n - 1
         else:
             # a whole block of blocks at once, where one ends here
             if b % 8 == 7:
-                first = low + BLOCK - SUPER
-                over = top[blocks + b // 8] - y0 - min(s * first, s * high)
-                if _cannot_win(over, best, max(first, 1), high, n):
+                first = max(high + 1 - SUPER, 1)
+                over = _at_most_over(top, blocks + b // 8, first, high, y0, s)
+                if _cannot_win(over, square, first, high, n):
                     b -= 8
                     continue
-            over = top[b] - y0 - min(s * low, s * high)
-            if _cannot_win(over, best, max(low, 1), high, n):
+            over = _at_most_over(top, b, low, high, y0, s)
+            if _cannot_win(over, square, low, high, n):
                 b -= 1
                 continue
-        low = max(low, 1)
         q = _block_edge_parameter(
             y[low : high + 1], inv_sqrt[low : high + 1], inv_sqrt[n - high : n - low + 1], y0, s, low
         )
         # two points are equal within rounding
         if q >= best - 1e-11 * abs(best):
             best = max(best, q)
+            square = min(best, 0.0) ** 2
             found = b
         b -= 1
     if found < 0:
@@ -184,8 +220,8 @@ def max_above_line(y, top, first, last, y0, s):
     for b in range(first // BLOCK, last // BLOCK + 1):
         low = b * BLOCK
         high = low + BLOCK - 1
-        if low >= first and high <= last and top[b] - y0 - min(s * low, s * high) <= best:
+        if low >= first and high <= last and _at_most_over(top, b, low, high, y0, s) <= best:
             continue
-        for i in range(max(low, first), min(high, last) + 1):
-            best = max(best, y[i] - y0 - s * i)
+        low = max(low, first)
+        best = max(best, _highest(y[low : min(high, last) + 1], low, s) - y0)
     return best

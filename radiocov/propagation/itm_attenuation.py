@@ -85,38 +85,52 @@ def normalized_distance(a, d, f_third, z_abs):
 
 
 @kernel
-def smooth_earth_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g):
-    """Smooth-earth diffraction loss by Vogler's three radii [Alg 4.20; TN101 8.4]."""
-    theta = d / a_e - theta_los
-    radius = (d - (d_tx + d_rx)) / theta
-    f_third = power(f_mhz, 1.0 / 3.0)
-    z_abs = abs(z_g)
+def terminals_on_smooth_earth(d_tx, d_rx, h_e_tx, h_e_rx, f_third, z_abs):
+    """What the foregrounds of both terminals add in Vogler's method, at any distance: (x, height gains in dB)."""
     x_tx, k_tx = normalized_distance(0.5 * d_tx**2 / h_e_tx, d_tx, f_third, z_abs)
     x_rx, k_rx = normalized_distance(0.5 * d_rx**2 / h_e_rx, d_rx, f_third, z_abs)
-    x, _ = normalized_distance(radius, radius * theta, f_third, z_abs)
-    x += x_tx + x_rx
-    g = 0.05751 * x - 10.0 * log10(x)
-    return g - height_function(x_tx, k_tx) - height_function(x_rx, k_rx) - 20.0
+    return x_tx + x_rx, height_function(x_tx, k_tx) + height_function(x_rx, k_rx)
 
 
 @kernel
-def diffraction_loss(
-    d, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g, delta_h, h_tx, h_rx, d_sml, operation
+def smooth_earth_loss(d, a_e, theta_los, d_ml, x_ends, gain_ends, f_third, z_abs):
+    """Smooth-earth diffraction loss by Vogler's three radii [Alg 4.20; TN101 8.4]."""
+    theta = d / a_e - theta_los
+    radius = (d - d_ml) / theta
+    x, _ = normalized_distance(radius, radius * theta, f_third, z_abs)
+    x += x_ends
+    return 0.05751 * x - 10.0 * log10(x) - gain_ends - 20.0
+
+
+@kernel
+def diffraction_line(
+    d_3, d_4, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g, delta_h, h_tx, h_rx, d_sml, operation
 ):
-    """Diffraction loss at distance d: knife edges and smooth earth, weighted, plus clutter."""
-    a_k = knife_edge_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx)
-    a_se = smooth_earth_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g)
+    """Diffraction loss as a line through two distances: (slope in dB/m, loss at distance 0).
+
+    At each distance it is knife edges and smooth earth, weighted, plus clutter.
+    """
     sigma = sigma_h(roughness(d_sml, delta_h))
     a_fo = min(15.0, 5.0 * log10(1.0 + 1e-5 * h_tx * h_rx * f_mhz * sigma))  # [ERL 3.38c]
     q = h_tx * h_rx
     raised = h_e_tx * h_e_rx - q
     if operation == POINT_TO_POINT:
         q += 10.0  # low antennas with known path parameters [ERL p. 3-8]
-    # weighting factor [ERL 3.23]
-    scale = min(roughness(d, delta_h) * f_mhz / MHZ_PER_WAVENUMBER, 6283.2)
-    q = (math.sqrt(1.0 + raised / q) + (d_tx + d_rx - theta_los * a_e) / d) * scale
-    w = 25.1 / (25.1 + math.sqrt(q))
-    return w * a_se + (1.0 - w) * a_k + a_fo
+    height_ratio = math.sqrt(1.0 + raised / q)
+    d_ml = d_tx + d_rx
+    f_third = power(f_mhz, 1.0 / 3.0)
+    z_abs = abs(z_g)
+    x_ends, gain_ends = terminals_on_smooth_earth(d_tx, d_rx, h_e_tx, h_e_rx, f_third, z_abs)
+    a_3 = a_4 = 0.0
+    for d in (d_3, d_4):
+        a_k = knife_edge_loss(d, f_mhz, a_e, theta_los, d_tx, d_rx)
+        a_se = smooth_earth_loss(d, a_e, theta_los, d_ml, x_ends, gain_ends, f_third, z_abs)
+        # weighting factor [ERL 3.23]
+        scale = min(roughness(d, delta_h) * f_mhz / MHZ_PER_WAVENUMBER, 6283.2)
+        w = 25.1 / (25.1 + math.sqrt((height_ratio + (d_ml - theta_los * a_e) / d) * scale))
+        a_3, a_4 = a_4, w * a_se + (1.0 - w) * a_k + a_fo
+    slope = (a_4 - a_3) / (d_4 - d_3)
+    return slope, a_3 - slope * d_3
 
 
 # ----------------------------------------------------------------------- line of sight, troposcatter
@@ -243,14 +257,9 @@ def reference_attenuation(
     scale = power(a_e * a_e / f_mhz, 1.0 / 3.0)
     d_3 = max(d_sml, d_ml + 5.0 * scale)
     d_4 = d_3 + 10.0 * scale
-    a_3 = diffraction_loss(
-        d_3, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g, delta_h, h_tx, h_rx, d_sml, operation
+    m_d, a_d0 = diffraction_line(
+        d_3, d_4, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g, delta_h, h_tx, h_rx, d_sml, operation
     )
-    a_4 = diffraction_loss(
-        d_4, f_mhz, a_e, theta_los, d_tx, d_rx, h_e_tx, h_e_rx, z_g, delta_h, h_tx, h_rx, d_sml, operation
-    )
-    m_d = (a_4 - a_3) / (d_4 - d_3)
-    a_d0 = a_3 - m_d * d_3
 
     if d < d_sml:
         a_ref = line_of_sight_curve(d, f_mhz, h_e_tx, h_e_rx, z_g, delta_h, m_d, a_d0, d_sml, d_ml)

@@ -46,6 +46,7 @@ def pruned_horizon(heights, highest, distances, n, z, at_tx, theta_los, a_e, hin
     be the horizon. The first of equal angles wins, as in a scan.
     """
     d = distances[n]
+    half_curvature = 0.5 / a_e
     best = theta_los
     where = -1
     if 1 <= hint < n:
@@ -59,11 +60,15 @@ def pruned_horizon(heights, highest, distances, n, z, at_tx, theta_los, a_e, hin
         near = distances[low] if at_tx else d - distances[high - 1]
         far = distances[high - 1] if at_tx else d - distances[low]
         rise = highest[block] - z
-        limit = rise / (near if rise > 0.0 else far) - near / (2.0 * a_e)
-        if limit < best - 1e-12:
+        # its angle is at most rise / (near or far) - near / (2 a_e)
+        if rise < (best - 1e-12 + near * half_curvature) * (near if rise > 0.0 else far):
             continue
         for i in range(low, high):
-            angle = horizon_angle(heights[i] - z, distances[i] if at_tx else d - distances[i], a_e)
+            away = distances[i] if at_tx else d - distances[i]
+            # without a division for the many that are far below
+            if heights[i] - z < (best - 1e-12 + away * half_curvature) * away:
+                continue
+            angle = horizon_angle(heights[i] - z, away, a_e)
             if angle > best or (angle == best and where > i):
                 best = angle
                 where = i

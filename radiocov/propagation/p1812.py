@@ -13,6 +13,7 @@ import math
 import numba
 import numpy as np
 
+from .fastmath import exp10
 from .p1812_formulas import (
     AB_KM,
     EARTH_RADIUS_KM,
@@ -23,7 +24,6 @@ from .p1812_formulas import (
     VERTICAL,
     alternative_smooth_nu,
     angular_weight,
-    beta_0_percent,
     bullington_db,
     bullington_point_km,
     bullington_point_nu,
@@ -36,8 +36,10 @@ from .p1812_formulas import (
     elevation_mrad,
     free_space_db,
     inverse_normal,
+    land_tau,
     least_loss_db,
     location_variability_db,
+    log_beta_0,
     multipath_db,
     power_sum_db,
     smooth_earth_fit,
@@ -267,7 +269,9 @@ def path_terms(
     ae = effective_earth_radius_km(delta_n)
     g = h + clutter
     omega, dtm, dlm = path_zones(d, zone)
-    b0 = beta_0_percent(phi, dtm, dlm)
+    tau = land_tau(dlm)
+    log_b0 = log_beta_0(phi, dtm, tau)
+    b0 = exp10(log_b0)
     lt, lr, dlt, dlr, theta_t, theta_r, theta = horizons(d, h, hts, hrs, ae, lam)
 
     hst_fit, hsr_fit, hobs, alpha_obt, alpha_obr = smooth_surface(d, h, hts, hrs)
@@ -305,7 +309,7 @@ def path_terms(
 
     lminb0p = least_loss_db(p, b0, fi, omega, lb0p, lb0b, lbd50, ldp)
     lba = ducting_db(
-        f_ghz, p, dtot, dlt, dlr, theta_t, theta_r, hts, hrs, hte, hre, hm, ae, omega, dlm, b0, dct, dcr
+        f_ghz, p, dtot, dlt, dlr, theta_t, theta_r, hts, hrs, hte, hre, hm, ae, omega, tau, log_b0, dct, dcr
     )
     lminbap = smooth_minimum_db(lba, lb0p, 2.5)
     fj, fk = angular_weight(theta), distance_weight(dtot)

@@ -15,6 +15,7 @@ EARTH_RADIUS_KM = 6371.0
 NO_COAST_KM = 500.0  # "far from any coast" for d_ct and d_cr
 HORIZONTAL, VERTICAL = 0, 1
 LOG10_E = 0.4342944819032518
+LOG10_4_17 = math.log10(4.17)  # of eq 5 beyond 70 degrees of latitude
 SEA, COASTAL, INLAND = 1, 3, 4
 LAND_EPS_R, LAND_SIGMA = 22.0, 0.003  # relative permittivity, conductivity in S/m (section 4.3.3)
 SEA_EPS_R, SEA_SIGMA = 80.0, 5.0
@@ -42,15 +43,14 @@ def land_tau(dlm_km):
 
 
 @inlined
-def beta_0_percent(phi_deg, dtm_km, dlm_km):
-    """Time percentage of anomalous propagation over the path, b0 (eqs 2 to 5)."""
-    tau = land_tau(dlm_km)
-    mu_1 = power(exp10(-dtm_km / (16.0 - 6.6 * tau)) + exp10(-5.0 * (0.496 + 0.354 * tau)), 0.2)
-    mu_1 = min(mu_1, 1.0)
+def log_beta_0(phi_deg, dtm_km, tau):
+    """log10 of b0, the time percentage of anomalous propagation over the path (eqs 2 to 5)."""
+    mu_1 = exp10(-dtm_km / (16.0 - 6.6 * tau)) + exp10(-5.0 * (0.496 + 0.354 * tau))
+    log_mu_1 = min(0.2 * log10(mu_1), 0.0)
     phi = abs(phi_deg)
     near_pole = phi > 70.0
-    mu_4 = power(mu_1, 0.3 if near_pole else -0.935 + 0.0176 * phi)
-    return (4.17 if near_pole else exp10(-0.015 * phi + 1.67)) * mu_1 * mu_4
+    log_mu_4 = log_mu_1 * (0.3 if near_pole else -0.935 + 0.0176 * phi)
+    return (LOG10_4_17 if near_pole else -0.015 * phi + 1.67) + log_mu_1 + log_mu_4
 
 
 @inlined
@@ -254,35 +254,51 @@ def _over_sea_coupling_db(dc, dl, hs, omega):
 
 
 @inlined
-def ducting_db(f_ghz, p, d_km, dlt, dlr, theta_t, theta_r, hts, hrs, hte, hre, hm, ae, omega, dlm, b0, dct, dcr):
-    """Lba, ducting and layer reflection (section 4.5, eqs 46 to 56)."""
-    alf = 45.375 - 137.0 * f_ghz + 92.5 * f_ghz * f_ghz if f_ghz < 0.5 else 0.0
-    af = (
-        102.45
-        + 20.0 * log10(f_ghz)
-        + 20.0 * log10(dlt + dlr)
-        + alf
-        + _site_shielding_db(theta_t, dlt, f_ghz)
-        + _site_shielding_db(theta_r, dlr, f_ghz)
-        + _over_sea_coupling_db(dct, dlt, hts, omega)
-        + _over_sea_coupling_db(dcr, dlr, hrs, omega)
-    )
-    gamma_d = 5e-5 * ae * power(f_ghz, 1.0 / 3.0)
+def ducting_frequency_db(f_ghz):
+    """Alf, the empirical correction of eq 47a below 0.5 GHz."""
+    return 45.375 - 137.0 * f_ghz + 92.5 * f_ghz * f_ghz if f_ghz < 0.5 else 0.0
+
+
+@inlined
+def ducting_angle_db(d_km, dlt, dlr, theta_t, theta_r, f_ghz, ae):
+    """gamma_d times the angular distance of the ducting model (eqs 50 to 52)."""
     theta_a = 1000.0 * d_km / ae + min(theta_t, 0.1 * dlt) + min(theta_r, 0.1 * dlr)
-    d_i = min(d_km - dlt - dlr, 40.0)
-    log_mu_3 = -4.6e-5 * max(hm - 10.0, 0.0) * (43.0 + 6.0 * d_i) * LOG10_E
-    alpha = max(-0.6 - 3.5e-9 * power(d_km, 3.1) * land_tau(dlm), -3.4)
-    per_root = d_km / max(math.sqrt(hte) + math.sqrt(hre), 1e-9)
-    log_mu_2 = min(alpha * log10(500.0 / ae * per_root * per_root), 0.0)
-    log_beta = log10(b0) + log_mu_2 + log_mu_3
+    return 5e-5 * ae * power(f_ghz, 1.0 / 3.0) * theta_a
+
+
+@inlined
+def ducting_time_db(d_km, p, log_beta):
+    """A(p) of the ducting model from log10 of beta (eqs 53, 53a)."""
     gamma = (
         1.076
         / power(2.0058 - log_beta, 1.012)
         * exp(-(9.51 - 4.8 * log_beta + 0.198 * log_beta * log_beta) * 1e-6 * power(d_km, 1.13))
     )
     log_ratio = log10(p) - log_beta
-    ap = -12.0 + (1.2 + 3.7e-3 * d_km) * log_ratio + 12.0 * exp10(log_ratio * gamma)
-    return af + gamma_d * theta_a + ap
+    return -12.0 + (1.2 + 3.7e-3 * d_km) * log_ratio + 12.0 * exp10(log_ratio * gamma)
+
+
+@inlined
+def ducting_db(f_ghz, p, d_km, dlt, dlr, theta_t, theta_r, hts, hrs, hte, hre, hm, ae, omega, tau, log_b0, dct, dcr):
+    """Lba, ducting and layer reflection (section 4.5, eqs 46 to 56); tau from ``land_tau``, log_b0 ``log_beta_0``."""
+    af = (
+        102.45
+        + 20.0 * log10(f_ghz)
+        + 20.0 * log10(dlt + dlr)
+        + ducting_frequency_db(f_ghz)
+        + _site_shielding_db(theta_t, dlt, f_ghz)
+        + _site_shielding_db(theta_r, dlr, f_ghz)
+        + _over_sea_coupling_db(dct, dlt, hts, omega)
+        + _over_sea_coupling_db(dcr, dlr, hrs, omega)
+    )
+    d_i = min(d_km - dlt - dlr, 40.0)
+    log_mu_3 = -4.6e-5 * max(hm - 10.0, 0.0) * (43.0 + 6.0 * d_i) * LOG10_E
+    alpha = max(-0.6 - 3.5e-9 * power(d_km, 3.1) * tau, -3.4)
+    per_root = d_km / max(math.sqrt(hte) + math.sqrt(hre), 1e-9)
+    log_mu_2 = min(alpha * log10(500.0 / ae * per_root * per_root), 0.0)
+    log_beta = log_b0 + log_mu_2 + log_mu_3
+    angle = ducting_angle_db(d_km, dlt, dlr, theta_t, theta_r, f_ghz, ae)
+    return af + angle + ducting_time_db(d_km, p, log_beta)
 
 
 # --- section 4.6: combination -----------------------------------------------------------------------

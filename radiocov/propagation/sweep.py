@@ -19,24 +19,29 @@ import math
 
 import numpy as np
 
-from .fastmath import inlined
-from .hull import block_maxima, extreme, kernel, max_above_line, max_edge_parameter, push, tangent
+from .fastmath import exp10, inlined, log10, power
+from .hull import block_maxima, extreme, kernel, max_above_line, max_edge_parameter, push, tangent, unknown_maxima
 from .p1812_formulas import (
     AB_KM,
     INLAND,
+    LOG10_4_17,
     NO_COAST_KM,
     SEA,
     angular_weight,
-    beta_0_percent,
     bullington_db,
     bullington_point_nu,
     diffraction_heights,
+    ducting_angle_db,
     ducting_db,
     ducting_diffraction_db,
+    ducting_frequency_db,
+    ducting_time_db,
     effective_earth_radius_km,
     elevation_mrad,
     free_space_db,
+    land_tau,
     least_loss_db,
+    log_beta_0,
     multipath_db,
     power_sum_db,
     smooth_earth_fit,
@@ -53,22 +58,25 @@ W = 64
 # Offsets of the columns of a block, which the first pass fills and the second completes.
 (
     N, HRS, NU, S_TIM, S_RIM, NU_B, S_TIM_B, S_RIM_B, HT, HR, OMEGA, THETA_T, THETA_R, DLT, DLR, HST, HSR, DTM, DLM,
-    DCT, DCR, FIRST, LAST, SPHERICAL, NU_SMOOTH, LD50, LDB, B0, HM, DUCTING_MARGIN, LBS, LB,
-) = range(0, 32 * W, W)  # fmt: skip
-BLOCK_SIZE = 32 * W
+    DCT, DCR, FIRST, LAST, SPHERICAL, NU_SMOOTH, LD50, LDB, TAU, LOG_B0, HM, DUCTING_MARGIN, LBS, LB,
+) = range(0, 33 * W, W)  # fmt: skip
+BLOCK_SIZE = 33 * W
 
 # Rows of the scratch space: per-sample values of the whole radial and the hulls.
 (
     INV_SQRT, Y_G, Y_H, Y_B, TOP_G, TOP_H, TOP_0, TOP_B, TAN_G, TAN_H, TAN_0, TAN_B,
     GX, GY, HX, HY, FX, FY, BX, BY,
 ) = range(20)  # fmt: skip
+ROWS = 20
+DUCTING_MATTERS_DB = 1e-3  # where a bound of Lba exceeds Lbd50 by less, ducting is computed in full
+UNKNOWN = np.inf  # HM that is still to be searched for
 NO_TANGENT = np.inf  # S_RIM of a path in line of sight, whose edge parameter is in NU
 
 
 @kernel
 def workspace(n):
     """``(q, scratch)`` for radials of up to n samples."""
-    return np.zeros(((n + W - 1) // W, BLOCK_SIZE)), np.zeros((20, n + 1))
+    return np.zeros(((n + W - 1) // W, BLOCK_SIZE)), np.zeros((ROWS, n + 1))
 
 
 @kernel
@@ -101,8 +109,8 @@ def _prepare(h, clutter, step, c, cb, hts, below_median, w):
         block_maxima(y_b[:n], w[TOP_B])
     else:
         # bare ground is searched for the few receivers only where ducting may matter: without block maxima
-        w[TOP_H, : n // 8 + 2] = np.inf
-        w[TOP_0, : n // 8 + 2] = np.inf
+        unknown_maxima(n, w[TOP_H])
+        unknown_maxima(n, w[TOP_0])
 
 
 @kernel
@@ -122,7 +130,9 @@ def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
     tan_g, tan_h, tan_0, tan_b = w[TAN_G], w[TAN_H], w[TAN_0], w[TAN_B]
     gx, gy, hx, hy, fx, fy, bx, by = w[GX], w[GY], w[HX], w[HY], w[FX], w[FY], w[BX], w[BY]
     size_g = size_h = size_f = size_b = 0
-    at_g = at_h = at_f = at_b = at_x = 0
+    at_g = at_h = at_f = at_b = at_x = at_m = 0
+    nu_g = nu_b = nu_h = 0
+    bare = True
 
     slope_g = slope_b = slope_h = slope_0 = -np.inf
     lt = 0
@@ -142,6 +152,7 @@ def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
         x = i * step
         if i > 0:
             f = float(i)
+            bare = bare and clutter[i] == 0.0
             slope_g = max(slope_g, tan_g[i])
             slope_0 = max(slope_0, tan_0[i])
             if tan_h[i] > slope_h:
@@ -196,7 +207,7 @@ def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
 
         if slope_g < direct:
             block[S_RIM + j] = NO_TANGENT
-            block[NU + j] = _line_of_sight_nu(y_g, top_g, n, step, hts, direct, inv_sqrt, lam)
+            block[NU + j], nu_g = _line_of_sight_nu(y_g, top_g, n, step, hts, direct, inv_sqrt, lam, nu_g)
         elif n > 1:
             at_g = tangent(gx, gy, size_g, n, hrs - cs * n * n, at_g)
             block[S_RIM + j] = (gy[at_g] - hrs + cs * n * n) / (d - gx[at_g] * step) - c * d
@@ -204,24 +215,35 @@ def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
         if below_median:
             if slope_b < s_tr - cb * d:
                 block[S_RIM_B + j] = NO_TANGENT
-                block[NU_B + j] = _line_of_sight_nu(y_b, top_b, n, step, hts, s_tr - cb * d, inv_sqrt, lam)
+                slope = s_tr - cb * d
+                block[NU_B + j], nu_b = _line_of_sight_nu(y_b, top_b, n, step, hts, slope, inv_sqrt, lam, nu_b)
             elif n > 1:
                 at_b = tangent(bx, by, size_b, n, hrs - cbs * n * n, at_b)
                 block[S_RIM_B + j] = (by[at_b] - hrs + cbs * n * n) / (d - bx[at_b] * step) - cb * d
             block[S_TIM_B + j] = slope_b + cb * d
 
+        hst, hsr = min(hst, h0), min(hsr, hn)
         if slope_h > direct:
             at_h = tangent(hx, hy, size_h, n, hrs - cs * n * n, at_h)
             last = int(hx[at_h])
             first = lt
             dlt, dlr = lt * step, d - last * step
             back = (h[last] - hrs) / dlr - c * dlr
+            if below_median:
+                # the highest ground above the smooth surface is mostly between the horizons
+                rise = (hsr - hst) / n
+                at_m = extreme(fx, fy, size_f, rise, at_m)
+                block[HM + j] = fy[at_m] - hst - rise * fx[at_m] if first <= fx[at_m] <= last else UNKNOWN
         else:
             back = -s_tr - c * d
             first = last = 0
             if below_median:
-                _, first = max_edge_parameter(y_h, top_h, n, hts, direct * step, inv_sqrt, -np.inf)
-                last = first
+                if bare and nu_g > 0 and slope_g < direct:
+                    first = nu_g  # what was just found with clutter is what there is without
+                else:
+                    _, first = max_edge_parameter(y_h, top_h, n, hts, direct * step, inv_sqrt, -np.inf, nu_h)
+                last = nu_h = first
+                block[HM + j] = h[first] - hst - (hsr - hst) / n * first if first > 0 else 0.0
             dlt = first * step if first > 0 else 0.5 * d
             dlr = d - dlt
 
@@ -234,8 +256,8 @@ def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
         block[THETA_R + j] = back
         block[DLT + j] = dlt
         block[DLR + j] = dlr
-        block[HST + j] = min(hst, h0)
-        block[HSR + j] = min(hsr, hn)
+        block[HST + j] = hst
+        block[HSR + j] = hsr
         block[DTM + j] = max(longest_land, d - land_from) if land_from >= 0.0 else longest_land
         block[DLM + j] = max(longest_inland, d - inland_from) if inland_from >= 0.0 else longest_inland
         block[DCT + j] = first_sea * step if first_sea >= 0 else NO_COAST_KM
@@ -246,14 +268,14 @@ def walk(h, clutter, zone, step, want, htg, hrg, lam, ae, below_median, q, w):
 
 
 @kernel
-def _line_of_sight_nu(y, top, n, step, hts, direct, inv_sqrt, lam):
-    """Largest edge parameter of a path in line of sight, but for the factor sqrt(0.002 D / lambda).
+def _line_of_sight_nu(y, top, n, step, hts, direct, inv_sqrt, lam, hint):
+    """Largest edge parameter of a path in line of sight, but for the factor sqrt(0.002 D / lambda), and its place.
 
     Below -0.78 there is no loss, so what lies under -0.79 is not told apart, and is given as far below.
     """
     floor = -0.79 * step / math.sqrt(0.002 * n * step / lam)
-    nu, at = max_edge_parameter(y, top, n, hts, direct * step, inv_sqrt, floor)
-    return nu / step if at > 0 else -1e6
+    nu, at = max_edge_parameter(y, top, n, hts, direct * step, inv_sqrt, floor, hint)
+    return nu / step if at > 0 else -1e6, at
 
 
 # --- second pass: the formulas, a block of receivers at a time --------------------------------------------
@@ -352,19 +374,26 @@ def _beta_0_diffraction(q, step, hts, f_ghz, lam, pol, mixed):
 
 
 @kernel
-def _angles_and_beta_0(q, step, phi0, phi_per_km):
-    """Slopes become elevation angles; b0."""
+def _angles(q):
+    """Slopes become elevation angles."""
     for j in range(W):
         q[THETA_T + j] = elevation_mrad(q[THETA_T + j])
         q[THETA_R + j] = elevation_mrad(q[THETA_R + j])
-        q[B0 + j] = beta_0_percent(phi0 + phi_per_km * (q[N + j] * step), q[DTM + j], q[DLM + j])
+
+
+@kernel
+def _beta_0(q, step, phi0, phi_per_km):
+    for j in range(W):
+        tau = land_tau(q[DLM + j])
+        q[TAU + j] = tau
+        q[LOG_B0 + j] = log_beta_0(phi0 + phi_per_km * (q[N + j] * step), q[DTM + j], tau)
 
 
 @inlined
 def _ducting(q, j, d, theta_t, theta_r, hm, dct, dcr, hts, f_ghz, p, ae):
     return ducting_db(
         f_ghz, p, d, q[DLT + j], q[DLR + j], theta_t, theta_r, hts, q[HRS + j], hts - q[HST + j],
-        q[HRS + j] - q[HSR + j], hm, ae, q[OMEGA + j], q[DLM + j], q[B0 + j], dct, dcr,
+        q[HRS + j] - q[HSR + j], hm, ae, q[OMEGA + j], q[TAU + j], q[LOG_B0 + j], dct, dcr,
     )  # fmt: skip
 
 
@@ -375,7 +404,7 @@ def _combine_below_median(q, hts, step, f_ghz, p, ae, n0):
         theta_t, theta_r = q[THETA_T + j], q[THETA_R + j]
         lbfs = free_space_db(f_ghz, d, hts, q[HRS + j])
         theta = 1000.0 * d / ae + theta_t + theta_r
-        b0, ld50 = q[B0 + j], q[LD50 + j]
+        b0, ld50 = exp10(q[LOG_B0 + j]), q[LD50 + j]
         lb0p = lbfs + multipath_db(q[DLT + j], q[DLR + j], p)
         lb0b = lbfs + multipath_db(q[DLT + j], q[DLR + j], b0)
         fi = time_weight(p, b0)
@@ -403,8 +432,43 @@ def _combine_median(q, hts, step, f_ghz, ae, n0):
 
 
 @kernel
+def _ducting_margin(q, hts, step, f_ghz, ae, phi0, phi_per_km, mixed):
+    """A quick bound: no more than Lba at p = 50 %, less Lbd50.
+
+    beta is put at the most that the latitude allows (mu_1 = mu_2 = mu_3 = 1), because A(p) never falls as beta
+    falls, and over-sea coupling at the most there can be; one logarithm serves all of Af. In line of sight there
+    is no upward angle to shield.
+    """
+    known = 102.45 - 92.4 + ducting_frequency_db(f_ghz) - (12.0 if mixed else 0.0)
+    shielding = 0.264 * power(f_ghz, 1.0 / 3.0)
+    for j in range(W):
+        d = q[N + j] * step
+        dlt, dlr = q[DLT + j], q[DLR + j]
+        in_sight = q[FIRST + j] == 0.0
+        theta_t = min(q[THETA_T + j], 0.0) if in_sight else q[THETA_T + j]
+        theta_r = min(q[THETA_R + j], 0.0) if in_sight else q[THETA_R + j]
+        over_t, over_r = max(theta_t - 0.1 * dlt, 0.0), max(theta_r - 0.1 * dlr, 0.0)
+        dh = 0.001 * (hts - q[HRS + j])
+        ratio = (
+            (1.0 + 0.361 * over_t * math.sqrt(f_ghz * dlt))
+            * (1.0 + 0.361 * over_r * math.sqrt(f_ghz * dlr))
+            * (dlt + dlr)
+        )
+        phi = abs(phi0 + phi_per_km * d)
+        log_beta = LOG10_4_17 if phi > 70.0 else 1.67 - 0.015 * phi
+        least = (
+            known
+            + 10.0 * log10(ratio * ratio / (d * d + dh * dh))
+            + shielding * (over_t + over_r)
+            + ducting_angle_db(d, dlt, dlr, theta_t, theta_r, f_ghz, ae)
+            + ducting_time_db(d, 50.0, log_beta)
+        )
+        q[DUCTING_MARGIN + j] = least - q[LD50 + j]
+
+
+@kernel
 def _ducting_floor(q, hts, step, f_ghz, ae):
-    """The least that Lba can be at p = 50 %, less Lbd50; where it is positive, eq 61 takes Lbda = Lbd50.
+    """A closer bound, with beta as it is but for the roughness.
 
     Lba never falls as the roughness hm grows (``tests/propagation/test_ducting.py``): hm = 0. In line of sight the
     horizon distances are not known, but for their sum: without upward angles there is no shielding and the least
@@ -446,18 +510,26 @@ def radial_loss(
         block = q[b]
         used = min(W, m - b * W)
         _median_diffraction(block, step, hts, ae, f_ghz, lam, pol, mixed)
-        _angles_and_beta_0(block, step, phi0, phi_per_km)
+        _angles(block)
         if below_median:
+            _beta_0(block, step, phi0, phi_per_km)
             _beta_0_diffraction(block, step, hts, f_ghz, lam, pol, mixed)
             for j in range(used):
-                block[HM + j] = _roughness(block, j, h, w[TOP_0])
+                if block[HM + j] == UNKNOWN:
+                    block[HM + j] = _roughness(block, j, h, w[TOP_0])
             _combine_below_median(block, hts, step, f_ghz, p, ae, n0)
         else:
             _combine_median(block, hts, step, f_ghz, ae, n0)
-            _ducting_floor(block, hts, step, f_ghz, ae)
+            _ducting_margin(block, hts, step, f_ghz, ae, phi0, phi_per_km, mixed)
+            least = np.inf
             for j in range(used):
-                if block[DUCTING_MARGIN + j] < 1e-3:
-                    _median_with_ducting(block, j, h, step, hts, f_ghz, ae, w)
+                least = min(least, block[DUCTING_MARGIN + j])
+            if least < DUCTING_MATTERS_DB:
+                _beta_0(block, step, phi0, phi_per_km)
+                _ducting_floor(block, hts, step, f_ghz, ae)
+                for j in range(used):
+                    if block[DUCTING_MARGIN + j] < DUCTING_MATTERS_DB:
+                        _median_with_ducting(block, j, h, step, hts, f_ghz, ae, w)
         for j in range(used):
             out[int(block[N + j])] = block[LB + j]
 
@@ -480,7 +552,7 @@ def _median_with_ducting(q, j, h, step, hts, f_ghz, ae, w):
     if q[FIRST + j] == 0.0 and n > 1:
         direct = (q[HRS + j] - hts) / d - 500.0 / ae * d
         _, at = max_edge_parameter(
-            w[Y_H, : h.size], w[TOP_H], n, hts, direct * step, w[INV_SQRT], -np.inf
+            w[Y_H, : h.size], w[TOP_H], n, hts, direct * step, w[INV_SQRT], -np.inf, 0
         )
         q[FIRST + j] = q[LAST + j] = at
         q[DLT + j] = at * step

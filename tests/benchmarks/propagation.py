@@ -71,8 +71,10 @@ def main() -> None:
             print(f"  {name:9s} p = {p:4.0f} %   {t:6.3f} s   {t / pixels * 1e6:6.3f} us a pixel, one thread")
     half = seconds["mountains", 50.0]
     print(f"  plain / mountains at 50 %     {seconds['plain', 50.0] / half:5.2f}   (at most 2)")
-    for p in (10.0, 1.0):
-        print(f"  p = {p:g} % / 50 %, mountains    {seconds['mountains', p] / half:5.2f}   (at most 2)")
+    for name in ("mountains", "plain"):
+        for p in (10.0, 1.0):
+            ratio = seconds[name, p] / seconds[name, 50.0]
+            print(f"  p = {p:2g} % / 50 %, {name:9s}   {ratio:5.2f}   (at most 2)")
     with ThreadPoolExecutor(2) as pool:
         two = best_of(circle(mountains, 50.0, pool.map), 3)
     print(f"  one thread / two threads      {half / two:5.2f}   (at least 1.8)")

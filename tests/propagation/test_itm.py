@@ -15,10 +15,11 @@ from radiocov.propagation.itm import (
 )
 from radiocov.propagation.itm_limits import Climate, ItmError, ItmWarning, Siting
 from radiocov.propagation.itm_path import (
+    HUGE,
     WORK_SIZE,
     least_squares_line,
+    order_statistic,
     running_sums,
-    select,
     terrain_irregularity,
 )
 from radiocov.propagation.itm_sweep import itm_p2p_radial
@@ -160,12 +161,24 @@ def test_least_squares_line_is_the_same_from_running_sums():
         assert least_squares_line(heights, 600, 100.0, *ends, sums) == pytest.approx(direct, abs=1e-6)
 
 
-def test_selection_agrees_with_sorting():
+SHAPES = ("normal", "ties", "two values", "one peak", "heavy tails", "uniform", "far from zero")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_order_statistic_is_what_sorting_gives(shape):
     rng = np.random.default_rng(0)
     for n in (35, 95, 245):
-        values = rng.normal(size=n).round(1)  # ties
-        for k in (0, 3, n // 2, n - 1):
-            assert select(values.copy(), 0, n - 1, k) == np.sort(values)[k]
+        values = {
+            "normal": rng.normal(size=n), "ties": rng.normal(size=n).round(1),
+            "two values": rng.choice([-1.0, 1.0], n),
+            "one peak": np.eye(1, n, 7)[0] - 1.0 / n, "heavy tails": rng.standard_cauchy(n),
+            "uniform": rng.random(n) - 0.5, "far from zero": rng.random(n) + 50.0,
+        }[shape]  # fmt: skip
+        filled = np.full((n + 15) // 16 * 16, HUGE)
+        filled[:n] = values
+        spread = math.sqrt(np.mean(values**2))
+        for k in (0, 3, n // 10, n // 2, n - 1):
+            assert order_statistic(filled, k, spread) == np.sort(values)[k]
 
 
 def test_terrain_irregularity_is_the_interdecile_range():

@@ -112,8 +112,11 @@ def test_hull_queries_against_every_point(values, z, start):
     assert hy[at] - z * hx[at] == pytest.approx((y - z * x).max(), rel=1e-12, abs=1e-9)
 
 
-@given(st.integers(2, 700), st.integers(0, 2**31), st.floats(-2, 2), st.floats(0, 600), st.booleans())
-def test_block_searches_against_every_point(n, seed, s, y0, rough):
+@given(
+    st.integers(2, 700), st.integers(0, 2**31), st.floats(-2, 2), st.floats(0, 600), st.booleans(),
+    st.integers(0, 800),
+)  # fmt: skip
+def test_block_searches_against_every_point(n, seed, s, y0, rough, hint):
     rng = np.random.default_rng(seed)
     y = rng.uniform(0, 500, n + 1) if rough else 100 - 1e-4 * np.arange(n + 1) ** 2.0
     inv_sqrt = np.zeros(n + 1)
@@ -122,7 +125,7 @@ def test_block_searches_against_every_point(n, seed, s, y0, rough):
     hull.block_maxima(y, top)
     i = np.arange(1, n)
     q = (y[1:n] - y0 - s * i) / np.sqrt(i * (n - i))
-    best, at = hull.max_edge_parameter(y, top, n, y0, s, inv_sqrt, -np.inf)
+    best, at = hull.max_edge_parameter(y, top, n, y0, s, inv_sqrt, -np.inf, hint)
     if n > 1:
         assert best == pytest.approx(q.max(), rel=1e-12, abs=1e-12)
         assert q[at - 1] == pytest.approx(q.max(), rel=1e-10, abs=1e-12)
