@@ -149,10 +149,9 @@ def grounded(project, tiles):
     tiles.write(terrain / "dsm.tif", dsm, rasterio.Affine(0.001, 0, 121.9, 0, -0.001, 42.25), nodata=-9999)
     codes = np.where(np.indices((300, 500))[1] < 300, 50, 10).astype(np.uint8)
     tiles.write(terrain / "cover.tif", codes, rasterio.Affine(0.001, 0, 121.9, 0, -0.001, 42.25), nodata=0)
-    edit(project, 'elevation = ["terrain/elevation.tif"]   # first has priority; several tiles are joined\n', "")
-    edit(project, 'vertical_unit = "m"             # or "ft"\n', "")
     lines = (project / "project.toml").read_text(encoding="utf-8").split("\n")
-    lines = [line for line in lines if not line.startswith(("surface =", "landcover ="))]
+    replaced = "elevation =", "vertical_unit =", "surface =", "landcover ="
+    lines = [line for line in lines if not line.startswith(replaced)]
     at = lines.index("[terrain]")
     lines[at + 1 : at + 1] = ['landcover = "terrain/cover.tif"']
     lines += ["[[terrain.sources]]", 'files = "terrain/dsm.tif"', 'label = "City DSM"', "surface = true",
