@@ -179,28 +179,40 @@ def _check_terrain(project: Project, grid: Grid) -> list[Problem]:
         except TerrainError as error:
             problems.append(Problem(file, "terrain.legend", str(error)))
     lon, lat = _sample_lonlat(grid)
-    elevation = "elevation" if project.terrain.sources is None else "sources"
-    declared = [(elevation, path, source.crs) for source in project.terrain.all_sources
-                for path in map(project.resolve, source.files)]
-    declared += [("landcover", path, None) for path in project.landcover_files]
-    for what in (elevation, "landcover"):
+    heights = "elevation" if project.terrain.sources is None else "sources"
+    for what, declared in _declared_rasters(project).items():
         covered = np.zeros(lon.shape, dtype=bool)
-        there = [(path, crs) for key, name, crs in declared if key == what and is_there(name)
+        there = [(path, crs, unit) for name, crs, unit in declared if is_there(name)
                  for path in rasters_of([name], what)]
-        for path, crs in there:
+        for path, crs, unit in there:
             try:
-                covered |= _covered(path, what, crs, lon, lat)
+                covered |= _covered(path, what, crs, unit, lon, lat)
             except TerrainError as error:
                 problems.append(Problem(file, f"terrain.{what}", str(error)))
                 covered[:] = True  # what a broken file covers is anyone's guess
-        if not there or covered.all():
+        if not there or covered.all() or what not in (heights, "landcover"):
             continue
         share = f"covers {np.floor(1000 * covered.mean()) / 10:g} % of the grid"
         west, south, east, north = (round(v, 3) for v in grid.lonlat_bounds())
         remedy = f"it has to reach from {west}, {south} to {east}, {north}"
-        stops = what == elevation and (project.terrain.voids == "error" or not covered.any())
+        stops = what == heights and (project.terrain.voids == "error" or not covered.any())
         problems.append(Problem(file, f"terrain.{what}", share, remedy, "error" if stops else "warning"))
     return problems
+
+
+def _declared_rasters(project: Project) -> dict[str, list[tuple[Path, str | None, str | None]]]:
+    """Key of the terrain table -> what it names: (file, folder or pattern, declared system, unit of heights)."""
+    terrain = project.terrain
+    heights = "elevation" if terrain.sources is None else "sources"
+    found = {heights: [(project.resolve(name), source.crs, source.vertical_unit)
+                       for source in terrain.all_sources for name in source.files],
+             "landcover": [(path, None, None) for path in project.landcover_files]}
+    if terrain.clutter is not None:
+        clutter = terrain.clutter
+        found["clutter"] = [(project.resolve(name), clutter.crs, clutter.vertical_unit) for name in clutter.files]
+    if terrain.land_mask is not None:
+        found["land_mask"] = [(project.resolve(terrain.land_mask), None, None)]
+    return found
 
 
 def _sample_lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -210,13 +222,18 @@ def _sample_lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return grid.to_lonlat(x, y)
 
 
-def _covered(path: Path, what: str, crs: str | None, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+def _covered(
+    path: Path, what: str, crs: str | None, unit: str | None, lon: np.ndarray, lat: np.ndarray
+) -> np.ndarray:  # fmt: skip
     """Which places lie inside a raster's frame (voids inside it are found when it is read)."""
     from pyproj import Transformer
 
     from terrain.rasters import crs_of, opened
+    from terrain.sources import check_unit
 
     with opened(path, what) as dataset:
+        if unit is not None:
+            check_unit(dataset, path, unit)
         to_raster = Transformer.from_crs("EPSG:4326", crs_of(dataset, path, crs).to_wkt(), always_xy=True)
         x, y = to_raster.transform(lon, lat)
         inverse = ~dataset.transform

@@ -104,7 +104,7 @@ def tiles_over(
             progress(f"checking the files of {source.name}", done, len(paths))
             with opened(path, "elevation") as dataset:
                 crs = crs_of(dataset, path, source.crs)
-                _check_unit(dataset, path, source.vertical_unit)
+                check_unit(dataset, path, source.vertical_unit)
                 tile = Tile(path, number, crs, dataset.transform, dataset.width, dataset.height)
                 if not tile.meets(grid):
                     continue
@@ -114,8 +114,8 @@ def tiles_over(
             }  # fmt: skip
 
 
-def _check_unit(dataset: rasterio.DatasetReader, path: Path, given: str) -> None:
-    """A unit written in the file that contradicts the one given would spoil every height silently."""
+def check_unit(dataset: rasterio.DatasetReader, path: Path, given: str) -> None:
+    """TerrainError for a unit written in the file that contradicts the one given: it would spoil every height."""
     said = (dataset.units[0] or "").strip().lower() or _vertical_axis_unit(dataset)
     right = next((unit for unit, names in _SAID.items() if said in names), None)
     # The two feet differ by 2 millionths: less than any height is good for.

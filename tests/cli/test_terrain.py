@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +256,29 @@ def test_a_legend_to_edit_serves_the_project(radiocov, grounded):
     bare = ground.elevation_source != FILLED
     assert set(np.unique(ground.clutter_height_m[bare])) == {0.0, 12.0, 15.0}
     assert radiocov("terrain", "legend", "corina").code == 2
+
+
+# --------------------------------------------------------------------------------- results, help
+def test_manifests_say_where_the_ground_comes_from_and_what_was_done_about_clutter(computed):
+    ground = json.loads((computed / "out/2015/manifest.json").read_text(encoding="utf-8"))["provenance"]["ground"]
+    (served,) = ground["elevation"]["served"]
+    assert served["share"] == 1 and len(ground["elevation"]["sources"][0]["sha256"]) == 64
+    assert ground["surface_rule"] == ground["clutter"]["rule"]
+    assert ground["clutter"]["on_surface_share"] == (1.0 if served["surface"] else 0.0)
+
+
+@pytest.mark.parametrize("command", ["fetch", "info", "legend"])
+def test_help_is_light_and_gives_an_example(command):
+    script = f"""
+import sys
+from radiocov.cli import run
+code = run(["terrain", "{command}", "--help"])
+heavy = {{"numpy", "numba", "rasterio", "pyproj", "scipy", "shapely", "pydantic", "rich", "filelock"}}
+print(code, sorted(heavy & set(sys.modules)))
+"""
+    root = Path(__file__).resolve().parents[2]
+    out = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True,
+                         env={**os.environ, "PYTHONPATH": str(root)}).stdout  # fmt: skip
+    assert out.startswith(f"Usage: radiocov terrain {command} ") or f"terrain {command}" in out.split("\n")[0]
+    assert "Example" in out and f"radiocov terrain {command} " in out.split("Example", 1)[1]
+    assert out.rstrip().endswith("0 []")

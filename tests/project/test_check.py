@@ -114,6 +114,28 @@ def test_land_cover_that_ends_early_is_a_warning(folder):
     assert line.startswith("warning: project.toml: terrain.landcover: covers 5")
 
 
+def test_all_that_the_terrain_table_names_is_opened(folder):
+    sources = ('[[terrain.sources]]\nfiles = "terrain/e*.tif"\nsurface = true\n'
+               '[terrain.clutter]\nfiles = "terrain/heights.tif"\n[model]\n')
+    for line in ('elevation = ["terrain/elevation.tif"]', 'vertical_unit = "m" ', "surface = true "):
+        edit(folder, line, f"# {line}")
+    edit(folder, "[model]\n", sources)
+    assert [line.split(": ")[3] for line in told(check_path(folder))] == [
+        'there is no file "terrain/heights.tif" beside the project; put it there or correct the name']
+    raster(folder, ALL, "heights.tif", crs=None)
+    raster(folder, (121.5, 42.1, 123.0, 42.7))
+    short, bare = told(check_path(folder))
+    assert "terrain.sources: covers 5" in short and short.startswith("error")
+    assert "terrain.clutter: " in bare and "heights.tif" in bare and "no coordinate system" in bare
+
+
+def test_a_unit_that_the_file_contradicts_is_told(folder):
+    with rasterio.open(folder / "terrain/elevation.tif", "r+") as dataset:
+        dataset.set_band_unit(1, "ft")
+    (line,) = told(check_path(folder))
+    assert "set vertical_unit = 'ft'" in line
+
+
 def test_a_bad_legend_is_told(folder):
     edit(folder, "voids =", 'landcover = "terrain/landcover.tif"\nvoids =')
     raster(folder, ALL, "landcover.tif", dtype="uint8")

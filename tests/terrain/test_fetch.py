@@ -7,6 +7,8 @@ import threading
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from terrain.download import FetchError
 from terrain.elevation import read_elevation
@@ -49,6 +51,18 @@ def test_tiles_that_an_extent_meets():
     assert corners(GLO30, (-0.5, -0.5, 0.5, 0.5)) == [(-1, -1), (-1, 0), (0, -1), (0, 0)]
     assert corners(GLO30, (179.4, -16.6, -179.4, -16.2)) == [(-17, -180), (-17, 179)]
     assert corners(WORLDCOVER, (10, 83.2, 11, 84.5)) == [(81, 9)] and corners(WORLDCOVER, (10, -70, 11, -65)) == []
+
+
+@given(west=st.floats(-180, 179.9), south=st.floats(-59, 80), width=st.floats(0.001, 7), height=st.floats(0.001, 3))
+def test_every_place_of_an_extent_lies_in_a_tile(west, south, width, height):
+    east = west + width
+    for product in (GLO30, WORLDCOVER):
+        found = corners(product, (west, south, east if east <= 180 else east - 360, south + height))
+        assert len(found) == len(set(found))
+        for x in (west, west + width / 2, east):
+            for y in (south, south + height / 2, south + height):
+                corner = tuple(int(np.floor(v / product.step_deg)) * product.step_deg for v in (y, x))
+                assert (corner[0], (corner[1] + 180) % 360 - 180) in found
 
 
 @pytest.mark.parametrize(
