@@ -22,6 +22,7 @@ from radiocov.settings import (
     AreasSettings,
     Base,
     BoundariesSettings,
+    DensitySettings,
     GridSettings,
     ModelSettings,
     OutputSettings,
@@ -357,6 +358,13 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
                       f"give {low:g} to {high:g} MHz or another model")
     _check_extent(_get(raw, "grid", "extent"), found)
     terrain = raw.get("terrain")
+    density = terrain.get("density") if isinstance(terrain, dict) else None
+    if isinstance(density, dict):
+        given = DensitySettings().model_dump() | density
+        urban, dense = given["urban"], given["dense_urban"]
+        if _is_number(urban) and _is_number(dense) and urban >= dense:
+            found.add(("terrain", "density", "dense_urban"), f"{dense:g} is not above urban ({urban:g})",
+                      "dense urban begins at a larger share than urban")
     if isinstance(terrain, dict) and "sources" in terrain:
         for key in ("elevation", "surface", "vertical_unit"):
             if key in terrain:

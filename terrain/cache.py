@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,7 @@ from terrain.rasters import Progress
 VERSION = 1
 KEPT = 2  # grounds in a cache: going to and fro between two settings prepares nothing again
 ABOUT = "ground.json"
+_ABANDONED_S = 24 * 3600.0
 _STORED = {**ARRAYS, "elevation_source": "uint8"}
 
 Make = Callable[[Callable[[str, str], np.ndarray]], Ground]
@@ -69,8 +71,10 @@ def find_or_make(cache: Path, grid: Grid, content: Any, make: Make, progress: Pr
 
 def _make_in(folder: Path, grid: Grid, make: Make) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a run that was killed: the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
+    for left in folder.parent.glob(".*.part"):
+        # by a run that was killed: of this ground, as the lock is ours; of others when they have lain for long
+        if left.name.startswith(f".{folder.name}.") or time.time() - left.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     partial.mkdir()
     try:

@@ -23,8 +23,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".tif")
 @project_argument
 @click.option("-o", "--output", type=click.Path(path_type=str), help="A picture of the relief: .png, .jpg or .tif.")
 @json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each source as CSV.")
 @quiet_option
-def info(project: str, output: str | None, as_json: bool, quiet: bool) -> None:
+def info(project: str, output: str | None, as_json: bool, as_csv: bool, quiet: bool) -> None:
     """What the ground of a project is made of: sources and their shares, voids, land cover, and what the grid loses.
 
     What the grid loses is measured at the sources' own pixels: their height less the bilinear reading of the grid.
@@ -47,6 +48,8 @@ def info(project: str, output: str | None, as_json: bool, quiet: bool) -> None:
         write_relief(ground, Path(output))
     if as_json:
         print_json(about)
+    elif as_csv:
+        _print_csv(about)
     else:
         _print(about)
         if output is not None:
@@ -88,6 +91,20 @@ def _print(about: dict[str, Any]) -> None:
     print_table("", heads, rows, numeric={2, 3, 4, 5, 6})
     if voids["problem"]:
         click.echo(f"warning: a computation would stop: {voids['problem']}", err=True)
+
+
+def _print_csv(about: dict[str, Any]) -> None:
+    """Sources with what they serve and what the grid loses of them."""
+    import csv
+    import sys
+
+    loss = {one["label"]: one for one in about["elevation"]["grid_loss"]}
+    rows = [one | loss.get(one["label"], {}) for one in about["elevation"]["sources"]]
+    names = ["label", "surface", "files", "native_step_m", "pixels", "share", "source_pixels", "mean_m", "rms_m", "p95_m",
+             "max_m"]  # fmt: skip
+    writer = csv.DictWriter(sys.stdout, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def _cover(cover: dict[str, Any]) -> str:

@@ -239,6 +239,9 @@ def test_a_list_of_files_is_a_source_each(load, tmp_path):
          "leave it out here"),
         ('[terrain.density]\nradius_m = 5',
          "line 4, terrain.density.radius_m: 5 is not accepted; give a number from 10 to 10000 m"),
+        ('[terrain.density]\nurban = 0.9',
+         "line 3, terrain.density.dense_urban: 0.8 is not above urban (0.9); dense urban begins at a larger share "
+         "than urban"),
         ('[terrain.clutter]\nabove = "roof"\nfiles = "a.tif"',
          'line 4, terrain.clutter.above: "roof" is not accepted; give "ground" or "sea"'),
         ("[terrain]\nlandcover = 3",

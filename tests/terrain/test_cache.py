@@ -142,6 +142,9 @@ def test_a_failed_or_interrupted_making_leaves_nothing(files, tmp_path, monkeypa
     # what a killed run leaves is cleared away by the next that wants the same
     name = grounds(cache)[0]
     (cache / name).rename(cache / f".{name}.99.part")
+    abandoned = cache / ".other.98.part"
+    abandoned.mkdir()
+    os.utime(abandoned, (1, 1))
     load(files, cache)
     assert [path.name for path in cache.iterdir() if path.is_dir()] == [name]
 
