@@ -100,8 +100,8 @@ def _print_csv(about: dict[str, Any]) -> None:
 
     loss = {one["label"]: one for one in about["elevation"]["grid_loss"]}
     rows = [one | loss.get(one["label"], {}) for one in about["elevation"]["sources"]]
-    names = ["label", "surface", "files", "native_step_m", "pixels", "share", "source_pixels", "mean_m", "rms_m", "p95_m",
-             "max_m"]  # fmt: skip
+    names = ["label", "surface", "files", "native_step_m", "pixels", "share"]
+    names += ["source_pixels", "mean_m", "rms_m", "p95_m", "max_m"]
     writer = csv.DictWriter(sys.stdout, names, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
