@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SECONDS_PER_RECEIVER = 0.25e-6  # one core
 SECONDS_PER_PIXEL = 0.5e-6  # one core, a state and service: combining, writing
 START_SECONDS = 2.0
-GROUND_BYTES = 10  # a pixel: elevation 4, class 1, clutter height 4, zone 1
+GROUND_BYTES = 11  # a pixel: elevation 4, its source 1, class 1, clutter height 4, zone 1; on disk, and mapped
 PROCESS_BYTES = 350 * 1024**2  # the program itself with its libraries
 TILE_BYTES = 64 * 1024**2  # a worker's share while networks are combined
 LOSS_BYTES = 4  # a receiver in a stored loss raster, before compression
@@ -133,7 +133,7 @@ def make_plan(inputs: Inputs, grid: Grid, cores: int | None = None) -> Plan:
         seconds=START_SECONDS
         + (receivers * SECONDS_PER_RECEIVER + combined * SECONDS_PER_PIXEL) / cores,
         memory_bytes=PROCESS_BYTES + pixels * GROUND_BYTES + receivers * LOSS_BYTES + cores * TILE_BYTES,
-        disk_bytes=receivers * LOSS_BYTES
+        disk_bytes=pixels * GROUND_BYTES + receivers * LOSS_BYTES
         + len(counted) * pixels * (STATE_BYTES + len(project.services) * SERVICE_BYTES))
 
 
@@ -161,41 +161,58 @@ def _receivers(grid: Grid, lon: float, lat: float, radius_m: float) -> int:
 def _now_errors(warnings: Iterable[Problem]) -> list[Problem]:
     """Missing terrain does not stop loading a project, but it stops computing one."""
     return [dataclasses.replace(problem, severity="error")
-            if problem.where.split(", ")[-1] in ("terrain.elevation", "terrain.landcover") else problem
+            if problem.where.split(", ")[-1].startswith("terrain.") else problem
             for problem in warnings]
 
 
 def _check_terrain(project: Project, grid: Grid) -> list[Problem]:
     """Rasters that cannot be opened, and ground they do not cover; missing files are reported already."""
     from terrain.errors import TerrainError
-    from terrain.landcover import read_legend
+    from terrain.files import is_there, rasters_of
+    from terrain.legend import read_legend
 
     file = project.path.name
     problems = []
-    if project.landcover_file is not None:
+    if project.landcover_files:
         try:
             read_legend(project.legend)
         except TerrainError as error:
             problems.append(Problem(file, "terrain.legend", str(error)))
     lon, lat = _sample_lonlat(grid)
-    landcover = [project.landcover_file] if project.landcover_file else []
-    for what, paths in (("elevation", project.elevation_files), ("landcover", landcover)):
+    heights = "elevation" if project.terrain.sources is None else "sources"
+    for what, declared in _declared_rasters(project).items():
         covered = np.zeros(lon.shape, dtype=bool)
-        there = [path for path in paths if path.is_file()]
-        for path in there:
+        there = [(path, crs, unit) for name, crs, unit in declared if is_there(name)
+                 for path in rasters_of([name], what)]
+        for path, crs, unit in there:
             try:
-                covered |= _covered(path, what, lon, lat)
+                covered |= _covered(path, what, crs, unit, lon, lat)
             except TerrainError as error:
                 problems.append(Problem(file, f"terrain.{what}", str(error)))
                 covered[:] = True  # what a broken file covers is anyone's guess
-        if not there or covered.all():
+        if not there or covered.all() or what not in (heights, "landcover"):
             continue
         share = f"covers {np.floor(1000 * covered.mean()) / 10:g} % of the grid"
         west, south, east, north = (round(v, 3) for v in grid.lonlat_bounds())
         remedy = f"it has to reach from {west}, {south} to {east}, {north}"
-        stops = what == "elevation" and (project.terrain.voids == "error" or not covered.any())
+        stops = what == heights and (project.terrain.voids == "error" or not covered.any())
         problems.append(Problem(file, f"terrain.{what}", share, remedy, "error" if stops else "warning"))
     return problems
+
+
+def _declared_rasters(project: Project) -> dict[str, list[tuple[Path, str | None, str | None]]]:
+    """Key of the terrain table -> what it names: (file, folder or pattern, declared system, unit of heights)."""
+    terrain = project.terrain
+    heights = "elevation" if terrain.sources is None else "sources"
+    found = {heights: [(project.resolve(name), source.crs, source.vertical_unit)
+                       for source in terrain.all_sources for name in source.files],
+             "landcover": [(path, None, None) for path in project.landcover_files]}
+    if terrain.clutter is not None:
+        clutter = terrain.clutter
+        found["clutter"] = [(project.resolve(name), clutter.crs, clutter.vertical_unit) for name in clutter.files]
+    if terrain.land_mask is not None:
+        found["land_mask"] = [(project.resolve(terrain.land_mask), None, None)]
+    return found
 
 
 def _sample_lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -205,14 +222,19 @@ def _sample_lonlat(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return grid.to_lonlat(x, y)
 
 
-def _covered(path: Path, what: str, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+def _covered(
+    path: Path, what: str, crs: str | None, unit: str | None, lon: np.ndarray, lat: np.ndarray
+) -> np.ndarray:  # fmt: skip
     """Which places lie inside a raster's frame (voids inside it are found when it is read)."""
     from pyproj import Transformer
 
-    from terrain.rasters import opened
+    from terrain.rasters import crs_of, opened
+    from terrain.sources import check_unit
 
     with opened(path, what) as dataset:
-        to_raster = Transformer.from_crs("EPSG:4326", dataset.crs.to_wkt(), always_xy=True)
+        if unit is not None:
+            check_unit(dataset, path, unit)
+        to_raster = Transformer.from_crs("EPSG:4326", crs_of(dataset, path, crs).to_wkt(), always_xy=True)
         x, y = to_raster.transform(lon, lat)
         inverse = ~dataset.transform
         # affine by hand: `inverse * (x, y)` is deprecated for arrays in some versions
@@ -230,6 +252,8 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
                 inputs.project.sites_file.name, f'site "{site.id}"', "lies outside the grid and adds nothing",
                 "enlarge grid.extent or leave the site out", "warning"))
     west, south, east, north = grid.lonlat_bounds()
+    if west > east:  # across the antimeridian
+        west, east = -180.0, 180.0
     for layer, path in ((inputs.areas, inputs.project.areas_file), (inputs.roads, inputs.project.roads_file)):
         if layer is None:
             continue

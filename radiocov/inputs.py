@@ -15,8 +15,9 @@ from radiocov.project import Project
 if TYPE_CHECKING:
     from targets.areas import AreaSet, RoadSet
     from targets.policy import Policy
-    from terrain.elevation import ElevationSource
+    from terrain.clutter import ClutterHeights
     from terrain.grid import Grid
+    from terrain.sources import ElevationSource
 
 KM_PER_DEGREE = 111.0  # of latitude, rounded down so that a margin is never short
 
@@ -127,9 +128,21 @@ def project_grid(inputs: Inputs) -> Grid:
 
 
 def elevation_sources(project: Project) -> list[ElevationSource]:
-    """The project's elevation files as `terrain.load.load_ground` takes them."""
-    from terrain.elevation import ElevationSource
+    """The project's sources of heights as `terrain.load.load_ground` takes them."""
+    return [_source(project, one, surface=one.surface, voids=one.voids) for one in project.terrain.all_sources]
 
-    settings = project.terrain
-    return [ElevationSource(path, settings.vertical_unit, settings.surface)
-            for path in project.elevation_files]
+
+def clutter_heights(project: Project) -> ClutterHeights | None:
+    """The project's measured clutter heights; None without."""
+    from terrain.clutter import ClutterHeights
+
+    settings = project.terrain.clutter
+    return None if settings is None else ClutterHeights(_source(project, settings), settings.above)
+
+
+def _source(project: Project, settings: Any, **options: Any) -> ElevationSource:
+    from terrain.sources import ElevationSource
+
+    return ElevationSource(
+        tuple(map(project.resolve, settings.files)), settings.vertical_unit, label=settings.label,
+        nodata=tuple(settings.nodata), crs=settings.crs, **options)

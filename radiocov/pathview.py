@@ -334,7 +334,7 @@ def _budgets(
     )
     kind = line.clutter_class[-1:]
     sigma = float(sigma_db(project, ground, kind, line.clutter_height_m[-1:], terminal.height_m)[0])
-    stated = "project.toml, model" if project.landcover_file is None else ground.classes[int(kind[0])].name
+    stated = ground.classes[int(kind[0])].name if project.landcover_files else "project.toml, model"
     return link.budgets(
         site, terminal, project.base, attenuation_db=float(attenuation), loss_db=loss, sigma_db=sigma,
         loss_source=MODELS[project.model.name][0], sigma_source=f"model error ({stated}) and location variability",

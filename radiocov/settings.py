@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
 # Frequency ranges of the models, MHz: P.1812 sec 1; extended Hata as in SEAMCAT.
@@ -55,16 +55,69 @@ class GridSettings(Section):
     margin_km: float = _number(2.0, 0, 200, "km")
 
 
+Unit = Literal["m", "dm", "cm", "ft", "us-ft"]
+# A file, a folder or a pattern, or a list of them.
+Files = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+def _files(default: Any = ...) -> Any:
+    return Field(default, min_length=1, json_schema_extra={
+        "expected": 'a file, a folder or a pattern such as "terrain/*.tif" in quotes, or a list of them'})
+
+
+class TerrainSource(Section):
+    """One source of heights; what it says of itself is said for it alone."""
+
+    files: Files = _files()
+    label: str = ""
+    vertical_unit: Unit = "m"
+    surface: bool = _text(..., "true (trees and buildings are in the heights) or false (bare ground)")
+    nodata: list[float] = Field([], json_schema_extra={"expected": "a list of numbers that mean no height"})
+    voids: Literal["next", "sea"] = "next"
+    crs: str | None = _text(None, 'a coordinate system such as "EPSG:4549"', min_length=1)
+
+
+class ClutterSettings(Section):
+    """Measured heights of buildings and trees, in place of the legend's."""
+
+    files: Files = _files()
+    above: Literal["ground", "sea"] = "ground"
+    label: str = ""
+    vertical_unit: Unit = "m"
+    nodata: list[float] = Field([], json_schema_extra={"expected": "a list of numbers that mean no height"})
+    crs: str | None = _text(None, 'a coordinate system such as "EPSG:4549"', min_length=1)
+
+
+class DensitySettings(Section):
+    """Built-up land split by the share of built-up pixels within a radius."""
+
+    radius_m: float = _number(500.0, 10, 10000, "m")
+    urban: float = _number(0.5, 0.01, 0.99, "")
+    dense_urban: float = _number(0.8, 0.02, 1, "")
+
+
 class TerrainSettings(Section):
     elevation: list[str] = Field(["terrain/elevation.tif"], min_length=1, json_schema_extra={
         "expected": 'a list of file names such as ["terrain/elevation.tif"]'})
-    vertical_unit: Literal["m", "ft"] = "m"
+    vertical_unit: Unit = "m"
     surface: bool = False
+    sources: list[TerrainSource] | None = Field(None, min_length=1)
     voids: Literal["error", "sea", "interpolate"] = "error"
-    landcover: str | None = _file(None, "a raster")
+    landcover: Files | None = _files(None)
     legend: str = _text("esa-worldcover", '"esa-worldcover" or the name of a CSV file', min_length=1)
+    clutter: ClutterSettings | None = None
+    density: DensitySettings | None = None
+    land_mask: str | None = _file(None, "a raster")
     synthetic: bool = False
     source: str = ""
+
+    @property
+    def all_sources(self) -> list[TerrainSource]:
+        """`sources`, or each file of `elevation` with the unit and kind that stand beside it."""
+        return self.sources or [
+            TerrainSource(files=[name], vertical_unit=self.vertical_unit, surface=self.surface)
+            for name in self.elevation
+        ]
 
 
 class ModelSettings(Section):

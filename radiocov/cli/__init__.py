@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("radiocov.cli.demo", "demo", "A complete run on an embedded, synthetic example, offline."),
     "init": ("radiocov.cli.project", "init", "Write a commented project folder to start from."),
     "check": ("radiocov.cli.project", "check", "Validate a project; say what would be computed."),
+    "terrain": ("radiocov.cli.terrain", "terrain", "The ground: fetch elevation and land cover, say what is there."),
     "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),

@@ -108,10 +108,8 @@ class CoverageRun:
         """Raises ProjectError for bad input (nothing is written), Cancelled, OSError."""
         active = {state: in_state(self.inputs.sites, state.date) for state in self.states}
         self._check_ranges([site for sites in active.values() for site in sites])
-        self.progress("reading the ground", 0, 1)
-        self.ground = read_ground(self.inputs)
+        self.ground = read_ground(self.inputs, self.progress)
         self.grid = self.ground.grid
-        self.progress("reading the ground", 1, 1)
         self.ground_key = ground_key(self.ground)
         sites = {site.id: site for sites in active.values() for site in sites}
         inside = {key: site for key, site in sites.items() if self._inside(site)}
@@ -301,7 +299,7 @@ class CoverageRun:
                 "errors": [[c.name, c.model_error_db] for c in self.ground.classes],
                 "provenance": self.ground.provenance,
                 "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
-                "landcover": project.landcover_file is not None,
+                "landcover": bool(project.landcover_files),
             }
         )
 

@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 
 from radiocov import link
 from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
 from radiocov.coverage.sector import LossSettings
-from radiocov.inputs import Inputs, elevation_sources, project_grid
+from radiocov.inputs import Inputs, clutter_heights, elevation_sources, project_grid
 from radiocov.network import Site
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project
 from radiocov.refractivity import RefractivityMap, read_map
+from terrain.density import Density
 from terrain.errors import TerrainError
+from terrain.files import is_there
 from terrain.grid import Grid
 from terrain.ground import Ground
+from terrain.load import load_ground
+from terrain.rasters import Progress, no_progress
 
+GROUND_CACHE = Path(".radiocov") / "ground"
 OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
 
 
-def read_ground(inputs: Inputs) -> Ground:
-    """The ground of a project on its grid. ProjectError where it cannot be read."""
-    from terrain.load import load_ground
+def read_ground(inputs: Inputs, progress: Progress = no_progress, voids: str | None = None) -> Ground:
+    """The ground of a project on its grid, prepared before or now. ProjectError where it cannot be read.
 
+    voids: a rule in place of the project's.
+    """
     project = inputs.project
+    settings = project.terrain
     grid = project_grid(inputs)
-    files = dict.fromkeys(project.elevation_files, "terrain.elevation")
-    if project.landcover_file:
-        files[project.landcover_file] = "terrain.landcover"
+    heights = "terrain.elevation" if settings.sources is None else "terrain.sources"
+    named = dict.fromkeys(project.elevation_files, heights)
+    named |= dict.fromkeys(project.landcover_files, "terrain.landcover")
     missing = [
         Problem(project.path.name, key, f'there is no file "{path.name}"', "put it there or correct the name")
-        for path, key in files.items()
-        if not path.exists()
+        for path, key in named.items()
+        if not is_there(path)
     ]
     if missing:
         raise ProjectError(missing)
     try:
         return load_ground(
-            grid, elevation_sources(project), voids=project.terrain.voids, landcover=project.landcover_file,
-            legend=project.legend, synthetic=project.terrain.synthetic, source=project.terrain.source,
+            grid, elevation_sources(project), voids=voids or settings.voids,
+            landcover=project.landcover_files or None, legend=project.legend,
+            density=None if settings.density is None else Density(**settings.density.model_dump()),
+            clutter=clutter_heights(project),
+            land_mask=None if settings.land_mask is None else project.resolve(settings.land_mask),
+            synthetic=settings.synthetic, source=settings.source, cache=project.folder / GROUND_CACHE,
+            progress=progress,
         )  # fmt: skip
     except TerrainError as error:
         raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error
@@ -78,7 +91,7 @@ def sigma_db(
     height_m: of the terminal above ground; default: the one that the rasters are computed for.
     """
     height_m = terminal_height_m(project) if height_m is None else height_m
-    if project.landcover_file is None:
+    if not project.landcover_files:
         error = np.full(len(ground.classes), project.model.model_error_db)
     else:
         error = np.array(

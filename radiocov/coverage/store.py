@@ -34,11 +34,9 @@ OPEN_AT_ONCE = 64  # files a thread
 
 def ground_key(ground: Any) -> str:
     """Hash of everything in a ground that a loss can depend on."""
-    digest = hashlib.blake2b(content_key(ground.grid.to_dict()).encode(), digest_size=20)
-    for array in (ground.elevation_m, ground.clutter_height_m, ground.clutter_class, ground.zone):
-        digest.update(np.ascontiguousarray(array))
-    digest.update(content_key([(c.kind, c.height_m) for c in ground.classes]).encode())
-    return digest.hexdigest()
+    return content_key(
+        [ground.grid.to_dict(), ground.digest, [[c.kind, c.height_m] for c in ground.classes]]
+    )
 
 
 def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings, device: str = "") -> str:

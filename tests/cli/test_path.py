@@ -261,7 +261,9 @@ def test_picture_is_one_file_that_says_where_it_comes_from(radiocov, small_input
 def test_without_an_output_nothing_is_written(radiocov, fresh, made):
     before = made.snapshot(fresh)
     assert radiocov("path", fresh, "--from", "LT01", "--to", TO, "-q").code == 0
-    assert made.snapshot(fresh) == before
+    after = made.snapshot(fresh)
+    # but for the prepared ground, which the next command finds
+    assert {name: kept for name, kept in after.items() if not name.startswith(".radiocov")}.items() <= before.items()
 
 
 def test_both_languages_have_the_same_words():

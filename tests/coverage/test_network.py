@@ -347,4 +347,5 @@ def test_results_do_not_depend_on_the_number_of_threads(made, small_inputs, tmp_
         assert result.losses_computed == len(made.SITES)
         found.append(made.digests(folder) | made.digests(folder / ".radiocov", "**/*"))
     assert found[0] == found[1] == found[2]
-    assert len(found[0]) == 2 + 2 * 12 + 3 * len(made.SITES)  # terrain; rasters; losses by both listings
+    # terrain; rasters; losses by both listings; the prepared ground
+    assert len(found[0]) == 2 + 2 * 12 + 3 * len(made.SITES) + 6
