@@ -39,10 +39,19 @@ class Part:
     notes: list[str] = field(default_factory=list)
     cut: bool = False
     _offset: int = -1
+    _file: BinaryIO | None = None
+    _start: int = 0
+
+    def position(self) -> int:
+        """Bytes of the packed file that were read so far, for progress."""
+        if self._file is None or self._file.closed:
+            return self.packed_bytes
+        return max(0, min(self._file.tell() - self._start, self.packed_bytes))
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         with self.path.open("rb") as file:
+            self._file = file
             if self._offset >= 0:
                 yield io.BufferedReader(_Checked(self, _inflate(file, self._offset)), BUFFER)
             elif self.member:
