@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
         context = Context(now, order.declared.datum, order.area, known)
         reading = Reading(part, order.declared, context, order.description, order.protocol)
         occurrences = Occurrences()
-        for draft in reading.drafts():
+        for draft in _ahead(reading.drafts()):
             for table in draft.rejected:
                 reject_file.add(table, part.member)
             tally.add(draft)
@@ -167,6 +168,15 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
         connection.execute(sa.insert(schema.rejects).values(batch=batch, code=code, column=column, rows=rows))
     _seen(connection, writer, tally, now)
     return receipt
+
+
+def _ahead(drafts: Iterator[Draft]) -> Iterator[Draft]:
+    """The same blocks, the next one read by a thread while the caller writes this one."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, drafts, None)
+        while (draft := coming.result()) is not None:
+            coming = reader.submit(next, drafts, None)
+            yield draft
 
 
 def _seen(connection: sa.Connection, writer: Writer, tally: _Tally, now: int) -> None:
@@ -224,7 +234,7 @@ def _receipt_of(store: Store, sha256: str, digest: str, order: Order,
             return _receipt_of(store, sha256, digest, order, reading)
     table = schema.batches
     rows = connection.execute(
-        sa.select(table).where(table.c.sha256 == sha256, table.c.withdrawn_us.is_(None)).order_by(table.c.id)
+        sa.select(table).where(table.c.sha256 == sha256, table.c.reopened_us.is_(None)).order_by(table.c.id)
     ).all()
     declared = {name: value for name, value in vars(order.declared).items() if value}
     for row in rows:

@@ -53,7 +53,7 @@ batches = sa.Table(
     sa.Column("description", sa.Text, nullable=False),  # digest of the log description it was read by
     sa.Column("received_us", sa.BigInteger, nullable=False), sa.Column("who", sa.Text, nullable=False),
     sa.Column("first_us", sa.BigInteger), sa.Column("last_us", sa.BigInteger),
-    sa.Column("withdrawn_us", sa.BigInteger),
+    sa.Column("reopened_us", sa.BigInteger),
     sa.Column("receipt", sa.Text, nullable=False),
 )  # fmt: skip
 rejects = sa.Table(

@@ -132,7 +132,7 @@ def _sqlite(path: Path) -> sa.Engine:
     def _(connection, _) -> None:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
-        connection.execute("pragma cache_size = -65536")
+        connection.execute("pragma cache_size = -262144")
         connection.execute("pragma foreign_keys = on")
 
     @sa.event.listens_for(engine, "begin")

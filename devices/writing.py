@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -60,18 +59,19 @@ class Writer:
 
     def _bind(self, columns: dict[str, Any]) -> int:
         before = self._driver.total_changes
-        marks = ", ".join("?" * len(columns))
-        values = [itertools.repeat(value) if isinstance(value, int | str)
-                  else value.tolist() if isinstance(value, np.ndarray) else value.to_pylist()
-                  for value in columns.values()]  # fmt: skip
+        if not columns["occurrence"].any():
+            columns["occurrence"] = 0
+        marks = ", ".join(str(value) if isinstance(value, int) else "?" for value in columns.values())
+        values = [value.tolist() if isinstance(value, np.ndarray) else value.to_pylist()
+                  for value in columns.values() if not isinstance(value, int)]  # fmt: skip
         sql = f"insert into records ({', '.join(columns)}) values ({marks}) on conflict do nothing"
-        self._driver.executemany(sql, zip(*values, strict=False))  # NaN is stored as null
+        self._driver.executemany(sql, zip(*values, strict=True))  # NaN is stored as null
         return self._driver.total_changes - before
 
     def _copy(self, columns: dict[str, Any], n: int) -> int:
         names = ", ".join(columns)
         table = pa.table({
-            name: pa.repeat(value, n) if isinstance(value, int | str)
+            name: pa.repeat(value, n) if isinstance(value, int)
             else pa.array(value, from_pandas=True) if isinstance(value, np.ndarray) else value
             for name, value in columns.items()
         })  # fmt: skip

@@ -13,6 +13,7 @@ UNIT = r"^([-+]?[\d.,]+)\s*(?:dBm|dbm|DBM|dB|m/s|km/h|m|°|%|Hz|kHz|MHz|s)$"
 def to_numbers(texts: pa.Array, decimal: str, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
     """((n,) float64 with NaN for null, (n,) bool: filled, but no number)."""
     try:
+        pc.cast(texts[:50], pa.float64())  # a cast that fails is slow: let it fail on few
         values = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
         if decimal != "," and not np.isinf(values).any():
             return values, np.zeros(len(values), bool)

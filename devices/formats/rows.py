@@ -55,7 +55,8 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
     carried = b""  # a quoted text that goes on in the next block
     for block in blocks:
         if carried:
-            block.data, block.first_number = carried + block.data, block.first_number - carried.count(b"\n")
+            first = block.first_number - carried.count(b"\n")
+            block = Lines(carried + block.data, first, block.bad, block.ended, block.last)
         quoted = b'"' in block.data
         data, numbers, bad, carried = _plain_lines(block, quoted)
         result = Rows({}, numbers, bad)

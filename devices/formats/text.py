@@ -7,11 +7,12 @@ be decoded comes back apart, and what stands after the last line end is told fro
 from __future__ import annotations
 
 import codecs
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 1_000_000
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -28,7 +29,7 @@ class Lines:
     ended: bool = True
     last: bool = False
 
-    @property
+    @functools.cached_property
     def count(self) -> int:
         return self.data.count(b"\n")
 
