@@ -77,23 +77,25 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, waiting: Callable[[float], None] | None = None) -> Iterator[sa.Connection]:
+    def write(self, waiting: Callable[[float], None] | None = None, lock: bool = True) -> Iterator[sa.Connection]:
         """A transaction that holds the store's lock; committed where the block ends well, else nothing happened.
 
-        waiting: told the seconds waited while another process writes.
+        waiting: told the seconds waited while another process writes. lock: False for a single row that conflicts
+        with nobody's; SQLite has one writer at a time all the same.
         """
         with self._named_errors(), self.engine.connect() as connection:
             connection = connection.execution_options(write=True)
-            with self._begin(connection, waiting):
+            with self._begin(connection, waiting, lock and self.is_postgres):
                 yield connection
 
     @contextmanager
-    def _begin(self, connection: sa.Connection, waiting: Callable[[float], None] | None) -> Iterator[None]:
+    def _begin(self, connection: sa.Connection, waiting: Callable[[float], None] | None,
+               lock: bool) -> Iterator[None]:  # fmt: skip
         start = time.monotonic()
         while True:
             try:
                 transaction = connection.begin()
-                if not self.is_postgres or connection.execute(
+                if not lock or connection.execute(
                     sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}
                 ).scalar():
                     break
