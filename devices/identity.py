@@ -29,7 +29,7 @@ def hash_texts(texts: pa.Array) -> np.ndarray:
 def hash_numbers(values: np.ndarray) -> np.ndarray:
     """(n,) int64 of (n,) float64; 0 for NaN, the same for 0.0 and -0.0."""
     bits = (values + 0.0).view(np.uint64)
-    mixed = _mix(bits)
+    mixed = _mix(bits + np.uint64(0x9E3779B97F4A7C15))  # that 0.0 is not the hash of nothing
     return np.where(np.isnan(values), np.uint64(0), mixed).view(np.int64)
 
 

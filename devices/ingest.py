@@ -36,6 +36,7 @@ from devices.writing import Writer, reject_counts
 Progress = Callable[[str, int, int], None]
 DEVICES_NAMED = 1000
 READ_BYTES = 1 << 20
+SMALL_BYTES = 8 << 20  # read within a second or two: no progress is shown
 
 
 @dataclass
@@ -146,13 +147,15 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
                 reject_file.add(table, part.member)
             tally.add(draft)
             tally.accepted += writer.write(draft, occurrences)
-            progress(f"reading {path.name}, MiB", (done + part.position()) >> 20, max(1, total >> 20))
+            if total > SMALL_BYTES:
+                progress(f"reading {path.name}, MiB", (done + part.position()) >> 20, total >> 20)
         done += part.packed_bytes
         tally.notes += part.notes
         tally.facts |= reading.facts
         if reading.profile and reading.profile not in tally.profiles:
             tally.profiles.append(reading.profile)
-    progress(f"reading {path.name}, MiB", max(1, total >> 20), max(1, total >> 20))
+    if total > SMALL_BYTES:
+        progress(f"reading {path.name}, MiB", total >> 20, total >> 20)
     rejected = sum(tally.rejected.values())
     receipt = _receipt(path, order, tally, sha256, now, who, batch)
     if rejected and (order.strict or not tally.valid):
@@ -261,7 +264,8 @@ def _digest(path: Path, progress: Progress) -> str:
     with path.open("rb") as file:
         while data := file.read(READ_BYTES):
             found.update(data)
-            progress(f"looking at {path.name}, MiB", file.tell() >> 20, max(1, total >> 20))
+            if total > SMALL_BYTES:
+                progress(f"looking at {path.name}, MiB", file.tell() >> 20, total >> 20)
     return found.hexdigest()
 
 

@@ -49,9 +49,10 @@ def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMN
     wanted_columns = list(dict.fromkeys([*columns, *(("lat", "lon") if wanted.polygon is not None else ())]))
     with store.read() as connection:
         query = _select(connection, wanted, wanted_columns, bbox)
-        result = connection.execution_options(stream_results=True, max_row_buffer=ROWS).execute(query)
-        cursor = result.cursor
-        while rows := cursor.fetchmany(ROWS):
+        result = connection.execution_options(stream_results=store.is_postgres).execute(query)
+        # SQLite's own cursor hands out rows as they come, and plain tuples
+        fetch = result.fetchmany if store.is_postgres else result.cursor.fetchmany
+        while rows := fetch(ROWS):
             block = _columns(rows, wanted_columns)
             if wanted.polygon is not None:
                 block = _inside(block, wanted.polygon)

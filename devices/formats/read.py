@@ -101,6 +101,8 @@ class Reading:
         blocks = read_lines(stream, encoding)
         first = next(blocks)
         lines = first.texts[:60]
+        if any(code == "overlong" for _, _, code in first.bad) and not any(lines):
+            raise DevicesError("holds no lines of text")
         try:
             layout = find_layout(lines, [self.description] if self.description else formats.built_in())
         except DevicesError:

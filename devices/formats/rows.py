@@ -58,9 +58,8 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
             first = block.first_number - carried.count(b"\n")
             block = Lines(carried + block.data, first, block.bad, block.ended, block.last)
         quoted = b'"' in block.data
-        data, numbers, bad, carried = _plain_lines(block, quoted)
-        result = Rows({}, numbers, bad)
-        result.skip("blank", block.count - carried.count(b"\n") - len(numbers) - len(bad))
+        result = Rows({}, np.array([], np.int64), list(block.bad))
+        data, carried = _plain_lines(block, quoted, result)
         ragged: list[tuple[int, str]] = []
 
         def on_ragged(row, ragged=ragged) -> str:
@@ -141,36 +140,49 @@ def _take_out_headers(result: Rows, header: list[str] | None, names: list[str], 
         result.numbers = result.numbers[stay]
 
 
-def _plain_lines(block: Lines, quoted: bool) -> tuple[bytes, np.ndarray, list[tuple[int, str, str]], bytes]:
-    """(lines that are filled and whose quotes are closed, line of each, those that are bad, those to be carried on)."""
+def _plain_lines(block: Lines, quoted: bool, result: Rows) -> tuple[bytes, bytes]:
+    """(lines that are filled and whose quotes are closed, those to be carried on); the rest goes to the result."""
     if not quoted and not block.bad and b"\n\n" not in block.data and not block.data.startswith(b"\n"):
-        return block.data, np.arange(block.first_number, block.first_number + block.count), [], b""
+        result.numbers = np.arange(block.first_number, block.first_number + block.count)
+        return block.data, b""
     texts = block.texts
-    lines, numbers, bad = [], [], list(block.bad)
+    lines, numbers, blank, carried = [], [], -len(block.bad), b""
     at = 0
     while at < len(texts):
         line, end = texts[at], at + 1
         if line.count(b'"') % 2:
-            while end < min(len(texts), at + JOINED_LINES) and line.count(b'"') % 2:
+            opens = _is_quoted_over_lines(texts[at])
+            while opens and end < min(len(texts), at + JOINED_LINES) and line.count(b'"') % 2:
+                opens = _goes_on(texts[end])
                 line += b"\n" + texts[end]
                 end += 1
             still_open = line.count(b'"') % 2
-            opens = _is_quoted_over_lines(texts[at])
             if still_open and opens and end == len(texts) and not block.last and end - at < JOINED_LINES:
-                rest = b"\n".join(texts[at:]) + b"\n"
-                return b"".join(one + b"\n" for one in lines), np.array(numbers, np.int64), bad, rest
+                carried = b"\n".join(texts[at:]) + b"\n"
+                break
             if still_open or not opens:
-                bad.append((block.first_number + at, texts[at].decode("utf-8", "replace")[:200], "quote_open"))
+                text = texts[at].decode("utf-8", "replace")[:200]
+                result.bad.append((block.first_number + at, text, "quote_open"))
                 at += 1
                 continue
         if line:
             lines.append(line)
             numbers.append(block.first_number + at)
+        else:
+            blank += 1
         at = end
-    return b"".join(one + b"\n" for one in lines), np.array(numbers, np.int64), bad, b""
+    result.skip("blank", max(0, blank))
+    result.numbers = np.array(numbers, np.int64)
+    return b"".join(one + b"\n" for one in lines), carried
 
 
 def _is_quoted_over_lines(line: bytes) -> bool:
     """Whether the last quote of a line opens a cell: it stands after a delimiter or at the beginning."""
     before = line[: line.rindex(b'"')].rstrip(b'"')
     return not before or before[-1:] in b",;\t|"
+
+
+def _goes_on(line: bytes) -> bool:
+    """Whether a line can stand inside a quoted text: its first single quote, if it has one, ends the text there."""
+    at = line.replace(b'""', b"  ").find(b'"')
+    return at < 0 or line[at + 1 : at + 2] in (b"", b",", b";", b"\t", b"|")
