@@ -70,8 +70,10 @@ def _without_header(lines: list[bytes], description: Description) -> Layout | No
 def _with_header(lines: list[bytes], description: Description) -> tuple[Layout | None, tuple[int, int]]:
     wanted = {plain_heading(name) for name in description.file.recognise}
     of_time = {plain_heading(name) for name in description.time.headings}
-    known = of_time | {plain_heading(heading_unit(name)[0]) for field in description.fields.values()
-                       for name in field.headings}  # fmt: skip
+    by_field = {name: {plain_heading(heading_unit(heading)[0]) for heading in field.headings}
+                for name, field in description.fields.items()}  # fmt: skip
+    known = of_time.union(*by_field.values())
+    telling = by_field.get("rssi_dbm", set()) | by_field.get("service_state", set())
     best, found = (0, 0), None
     for number, line in enumerate(lines[:HEADER_LINES], start=1):
         for delimiter in _delimiters(description):
@@ -80,7 +82,7 @@ def _with_header(lines: list[bytes], description: Description) -> tuple[Layout |
             cells = split(line, delimiter)
             titles = {plain_heading(cell) for cell in cells} | {plain_heading(heading_unit(cell)[0]) for cell in cells}
             matched = len(titles & known)
-            fits = wanted <= titles if wanted else matched >= 2 and bool(titles & of_time)
+            fits = wanted <= titles if wanted else bool(titles & of_time) and bool(titles & telling)
             if fits and (len(wanted), matched) > best:
                 best = len(wanted), matched
                 found = Layout(description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number)

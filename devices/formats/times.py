@@ -17,6 +17,7 @@ from devices.errors import DevicesError
 from devices.formats.numbers import PLAIN
 
 DAY_US = 86_400_000_000
+UNIX = ("unix_s", "unix_ms", "unix_us")
 AUTO = (
     r"^(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?[ T_]*(?P<H>\d{1,2})[:.时](?P<M>\d{1,2})"
     r"(?:[:.分](?P<S>\d{1,2})(?:[.,](?P<f>\d{1,9}))?秒?)? ?(?P<z>Z|UTC|[-+]\d{2}:?\d{2}|[-+]\d{2})?$"
@@ -37,7 +38,7 @@ class Times:
 
 
 def read_times(texts: pa.Array, form: str = "auto") -> Times:
-    """form: "auto", "unix_s", "unix_ms" or a pattern with %Y %y %m %d %H %M %S %f %z."""
+    """form: "auto", one of UNIX or a pattern with %Y %y %m %d %H %M %S %f %z."""
     n = len(texts)
     if form == "auto":
         for zoned, kind in ((True, pa.timestamp("us", "UTC")), (False, pa.timestamp("us"))):
@@ -46,11 +47,11 @@ def read_times(texts: pa.Array, form: str = "auto") -> Times:
                 return _whole(pc.cast(texts, kind), zoned)
             except pa.ArrowInvalid:
                 continue
-    elif form not in ("unix_s", "unix_ms") and "%f" not in form and "%z" not in form and "%y" not in form:
+    elif form not in UNIX and "%f" not in form and "%z" not in form and "%y" not in form:
         found = pc.strptime(texts, format=form, unit="us", error_is_null=True)
         if found.null_count == 0 and not pc.any(pc.match_substring(texts, "60")).as_py():
             return _whole(found, False)
-    if form in ("unix_s", "unix_ms") or form == "auto":
+    if form in UNIX or form == "auto":
         unix = _unix(texts, form)
         if form != "auto" or unix.ok.all():
             return unix
@@ -70,13 +71,15 @@ def _whole(stamps: pa.Array, zoned: bool) -> Times:
 
 def _unix(texts: pa.Array, form: str) -> Times:
     plain = pc.utf8_trim_whitespace(texts)
-    pattern = PLAIN if form != "auto" else r"^\d{10}(?:\.\d+)?$|^\d{13}$"
+    pattern = PLAIN if form != "auto" else r"^\d{10}(?:\.\d+)?$|^\d{13}$|^\d{16}$"
     good = pc.match_substring_regex(plain, pattern)
     values = pc.cast(pc.if_else(good, plain, None), pa.float64()).to_numpy(zero_copy_only=False)
-    ok = np.isfinite(values) & (np.abs(values) < 1e14)
-    values = np.where(ok, values, 0.0)
-    milli = values >= 1e11 if form == "auto" else np.full(len(ok), form == "unix_ms")
-    us = np.rint(np.where(milli, values * 1e3, values * 1e6)).astype(np.int64)
+    factor = {"unix_s": 1e6, "unix_ms": 1e3, "unix_us": 1.0}.get(form)
+    if factor is None:  # by the number of digits
+        factor = np.where(values >= 1e14, 1.0, np.where(values >= 1e11, 1e3, 1e6))
+    with np.errstate(invalid="ignore", over="ignore"):
+        ok = np.isfinite(values) & (np.abs(values * factor) < 1e17)
+    us = np.rint(np.where(ok, values * factor, 0.0)).astype(np.int64)
     return Times(us, ok, ok.copy(), np.zeros(len(ok), bool))
 
 

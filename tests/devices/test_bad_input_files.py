@@ -254,7 +254,7 @@ def test_31_broken_rows_cost_themselves_alone(take, table):
     assert receipt["skipped"] == {"repeated_header": 1, "blank": 1}
     assert receipt["devices"]["A1"]["rows"] == 3 and receipt["devices"]["A\n1"]["rows"] == 1
     text = listed(receipt)
-    assert '4,,"2025-11-29T08:00:02Z' in text and "not closed" in text  # the line the user finds in an editor
+    assert '5,,"2025-11-29T08:00:02Z' in text and "not closed" in text  # the line the user finds in an editor
 
 
 def test_31_a_quoted_text_over_the_edge_of_two_blocks_is_whole(take, table, monkeypatch):
