@@ -52,7 +52,11 @@ class Store:
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite(self.path)
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         with self._named_errors(), self.engine.connect() as connection:
