@@ -78,7 +78,8 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
             )  # fmt: skip
             result.columns = {names[at]: table.column(unique[at]).combine_chunks() for at in keep}
         else:
-            ragged = [(at, line.decode("utf-8", "replace")) for at, line in enumerate(data.split(b"\n")[:-1])]
+            lines = [line for line in data.split(b"\n") if line]
+            ragged = [(at, line.decode("utf-8", "replace")) for at, line in enumerate(lines)]
             result.columns = {names[at]: pa.array([], pa.string()) for at in keep}
         _take_out_ragged(result, ragged, delimiter, block)
         if not block.ended and len(result.numbers) and result.numbers[-1] == block.first_number + block.count - 1 and (
@@ -142,9 +143,12 @@ def _take_out_headers(result: Rows, header: list[str] | None, names: list[str], 
 
 def _plain_lines(block: Lines, quoted: bool, result: Rows) -> tuple[bytes, bytes]:
     """(lines that are filled and whose quotes are closed, those to be carried on); the rest goes to the result."""
-    if not quoted and not block.bad and b"\n\n" not in block.data and not block.data.startswith(b"\n"):
-        result.numbers = np.arange(block.first_number, block.first_number + block.count)
-        return block.data, b""
+    if not quoted:
+        ends = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 10)
+        filled = np.diff(ends, prepend=-1) > 1  # pyarrow passes over empty lines, and does not count them
+        result.skip("blank", max(0, int((~filled).sum()) - len(block.bad)))
+        result.numbers = np.flatnonzero(filled) + block.first_number
+        return block.data if len(result.numbers) else b"", b""
     texts = block.texts
     lines, numbers, blank, carried = [], [], -len(block.bad), b""
     at = 0
