@@ -87,7 +87,9 @@ def per_cell(store: Store, wanted: Wanted, side_m: float = 100.0) -> pa.Table:
     sums = Sums(["key"], ["n", "level", "square"])
     visits = Sums(["cell", "device"], [])
     for cell, device, level, silent in _samples(store, wanted, side_m):
-        bucket = np.where(silent, SILENT, np.round((np.where(silent, 0.0, level) + 150.0) / BUCKET_DB)).astype(np.int64)
+        bucket = np.where(silent, SILENT, np.round((np.where(silent, 0.0, level) + 150.0) / BUCKET_DB)).astype(
+            np.int64
+        )
         heard = np.where(silent, 0.0, level)
         sums.add({"key": cell << BUCKET_BITS | bucket, "n": np.ones(len(cell), np.int64), "level": heard,
                   "square": heard * heard})  # fmt: skip

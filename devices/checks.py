@@ -35,7 +35,7 @@ class Context:
 
 
 def check(draft: Draft, context: Context) -> Draft:
-    """The rows that are left, with positions on WGS 84. Raises DevicesError where the file as a whole can't be right."""
+    """The rows that are left, with positions on WGS 84. DevicesError where the file as a whole can't be right."""
     _clock(draft, context.now_us)
     _devices(draft, context.known_devices)
     _levels(draft)
@@ -223,7 +223,7 @@ def _whole_file(lat: np.ndarray, lon: np.ndarray, area: tuple[float, float, floa
         return
     if nmea.mean() > INCONSISTENT:
         raise DevicesError(
-            f'positions such as {lat[0]:g}, {lon[0]:g} are not degrees but degrees and minutes (ddmm.mmmm): declare '
+            f"positions such as {lat[0]:g}, {lon[0]:g} are not degrees but degrees and minutes (ddmm.mmmm): declare "
             'degrees = "nmea" for lat and lon in the description'
         )
     if swapped.mean() > INCONSISTENT:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from devices import records, rejects
 from devices.identity import hash_texts
 
+NOT_TEXTS = ("row_no", "time_utc_us", "device_id", "occurrence", "raw_key", "flags")
 REJECTS = pa.schema([("row_no", pa.int64()), ("column", pa.string()), ("value", pa.string()), ("code", pa.string())])
 NUMBERS = tuple(f.name for f in fields_of(records.Record) if str(f.type) in ("float | None", "int | None"))
 WHOLE = {f.name for f in fields_of(records.Record) if str(f.type) == "int | None"}
@@ -148,9 +149,8 @@ def from_table(table: pa.Table) -> Draft:
         if name in NUMBERS:
             if array.null_count < n:
                 draft.numbers[name] = array.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
-        elif name not in ("row_no", "time_utc_us", "device_id", "occurrence", "raw_key", "flags"):
-            if array.null_count < n:
-                draft.texts[name] = array.cast(pa.string())
+        elif name not in NOT_TEXTS and array.null_count < n:
+            draft.texts[name] = array.cast(pa.string())
     for text in pc.unique(columns["flags"]).to_pylist():
         for name in (text or "").split():
             draft.flag(pc.equal(columns["flags"], text).to_numpy(zero_copy_only=False), name)

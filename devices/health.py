@@ -155,7 +155,13 @@ def _figures(name: str, own: _Own, registered: dict[str, Any]) -> dict[str, Any]
 def _against_others(number: int, fitted: offsets.Offsets | None, device: np.ndarray, place: np.ndarray,
                     week: np.ndarray, mean: np.ndarray, heard: np.ndarray) -> dict[str, Any]:  # fmt: skip
     """Offset and drift of a handset from the levels that the fleet reads in the same places."""
-    empty = {"offset_db": None, "offset_error_db": None, "places_shared": 0, "drift_db_a_month": None, "drift_error": None}
+    empty = {
+        "offset_db": None,
+        "offset_error_db": None,
+        "places_shared": 0,
+        "drift_db_a_month": None,
+        "drift_error": None,
+    }
     if fitted is None or number not in fitted.device:
         return empty
     at = int(np.searchsorted(fitted.device, number))
@@ -164,7 +170,8 @@ def _against_others(number: int, fitted: offsets.Offsets | None, device: np.ndar
     mine = heard & (device == number)
     rest = mean[mine] - fitted.level_db[np.searchsorted(fitted.place, place[mine])]
     drift, error = offsets.slope(week[mine] * (WEEK_US / MONTH_US), rest)
-    return {"offset_db": round(float(fitted.offset_db[at]), 2), "offset_error_db": round(float(fitted.error_db[at]), 2),
+    return {"offset_db": round(float(fitted.offset_db[at]), 2),
+            "offset_error_db": round(float(fitted.error_db[at]), 2),
             "places_shared": int(fitted.places[at]), "drift_db_a_month": _or_none(drift, 2),
             "drift_error": _or_none(error, 2)}  # fmt: skip
 

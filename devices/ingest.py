@@ -66,9 +66,17 @@ class _Tally:
     datums: set[str] = field(default_factory=set)
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    area: tuple[float, float, float, float] | None = None
+    positions: int = 0
+    inside: int = 0
 
     def add(self, draft: Draft) -> None:
         self.valid += len(draft)
+        if self.area is not None and "lat" in draft.numbers:
+            west, south, east, north = self.area
+            lat, lon = draft.numbers["lat"], draft.numbers["lon"]
+            self.positions += int((~np.isnan(lat)).sum())
+            self.inside += int(((lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)).sum())
         for key, rows in reject_counts(draft.rejected).items():
             self.rejected[key] = self.rejected.get(key, 0) + rows
         for code, rows in draft.skipped.items():
@@ -106,7 +114,9 @@ def import_file(store: Store, path: Path, order: Order, progress: Progress | Non
     """
     progress = progress or (lambda what, done, total: None)
     if is_ours(path):
-        raise DevicesError(f"{path.name}: is a list of rejected rows, not a log; put the rows right in the log itself")
+        raise DevicesError(
+            f"{path.name}: is a list of rejected rows, not a log; put the rows right in the log itself"
+        )
     sha256 = _digest(path, progress)
     digest = "" if order.description is None else hashlib.blake2b(
         order.description.model_dump_json().encode(), digest_size=16).hexdigest()  # fmt: skip
@@ -135,7 +145,7 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
     batch = made.inserted_primary_key[0]
     known = list(connection.execute(sa.select(schema.handsets.c.device_id)).scalars())
     writer = Writer(store, connection, batch)
-    tally = _Tally(notes=list(notes))
+    tally = _Tally(notes=list(notes), area=order.area)
     total = sum(part.packed_bytes for part in found)
     done = 0
     for part in found:
@@ -156,6 +166,8 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
             tally.profiles.append(reading.profile)
     if total > SMALL_BYTES:
         progress(f"reading {path.name}, MiB", total >> 20, total >> 20)
+    if tally.positions and not tally.inside:
+        tally.notes.append("no position is in the project's area: is this the right project, and the right datum?")
     rejected = sum(tally.rejected.values())
     receipt = _receipt(path, order, tally, sha256, now, who, batch)
     if rejected and (order.strict or not tally.valid):

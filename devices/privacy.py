@@ -44,14 +44,16 @@ def read_key(make: bool = True) -> tuple[bytes, bool]:
         try:
             key = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except ValueError as error:
-            raise DevicesError(f"{path}: is no key of pseudonyms; it holds {2 * KEY_BYTES} hexadecimal digits") from error
+            raise DevicesError(
+                f"{path}: is no key of pseudonyms; it holds {2 * KEY_BYTES} hexadecimal digits"
+            ) from error
         if len(key) < 16:
             raise DevicesError(f"{path}: the key of pseudonyms has fewer than 32 hexadecimal digits")
         return key, False
     if not make:
         raise DevicesError(
-            f"identities are for the holder of the key of pseudonyms, and {path} is not there; RADIOCOV_KEY_FILE names "
-            "another place"
+            f"identities are for the holder of the key of pseudonyms, and {path} is not there; RADIOCOV_KEY_FILE "
+            "names another place"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     key = secrets.token_bytes(KEY_BYTES)
@@ -75,7 +77,9 @@ def pseudonymised(table: pa.Table, key: bytes) -> pa.Table:
     names = pa.array([pseudonym(key, name) for name in coded.dictionary.to_pylist()], pa.string())
     at = table.schema.get_field_index("device_id")
     table = table.set_column(at, "device_id", names.take(coded.indices))
-    return table.drop_columns([name for name in ("raw_ref", "raw_key", "row_no", "batch") if name in table.column_names])
+    return table.drop_columns(
+        [name for name in ("raw_ref", "raw_key", "row_no", "batch") if name in table.column_names]
+    )
 
 
 def suppressed(cells: pa.Table) -> tuple[pa.Table, int]:
@@ -86,8 +90,11 @@ def suppressed(cells: pa.Table) -> tuple[pa.Table, int]:
     return kept, cells.num_rows - kept.num_rows
 
 
-def log_access(store: Store, action: str, detail: str, rows: int = 0, identities: bool = False, who: str = "") -> None:
+def log_access(
+    store: Store, action: str, detail: str, rows: int = 0, identities: bool = False, who: str = ""
+) -> None:
     """Write down who looks at what; `rows` is 0 where it is logged before the rows are read."""
     with store.write(lock=False) as connection:
         connection.execute(sa.insert(schema.access_log).values(
-            at_us=now_us(), who=who or this_person(), action=action, detail=detail, rows=rows, identities=identities))  # fmt: skip
+            at_us=now_us(), who=who or this_person(), action=action, detail=detail, rows=rows,
+            identities=identities))  # fmt: skip

@@ -39,8 +39,12 @@ class Wanted:
 
     def in_words(self) -> str:
         """For the access log."""
-        given = {name: value for name, value in vars(self).items() if value not in (None, (), "") and name != "polygon"}
-        return ", ".join([f"{name} {value}" for name, value in given.items()] + ["polygon"] * (self.polygon is not None))
+        given = {
+            name: value for name, value in vars(self).items() if value not in (None, (), "") and name != "polygon"
+        }
+        return ", ".join(
+            [f"{name} {value}" for name, value in given.items()] + ["polygon"] * (self.polygon is not None)
+        )
 
 
 def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMNS) -> Iterator[dict[str, np.ndarray]]:
@@ -75,8 +79,11 @@ def _select(connection: sa.Connection, wanted: Wanted, columns: list[str], bbox:
                         for name in columns))  # fmt: skip
     chosen = sa.select(handsets.c.id)
     if wanted.devices:
-        known = connection.execute(
-            sa.select(handsets.c.device_id).where(handsets.c.device_id.in_(wanted.devices))).scalars().all()
+        known = (
+            connection.execute(sa.select(handsets.c.device_id).where(handsets.c.device_id.in_(wanted.devices)))
+            .scalars()
+            .all()
+        )
         missing = sorted(set(wanted.devices) - set(known))
         if missing:
             raise DevicesError(f"no handset {', '.join(missing)}; `radiocov fleet list` shows them")

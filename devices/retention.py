@@ -62,7 +62,9 @@ def remove_old(store: Store, days: float = KEEP_DAYS, who: str = "", dry_run: bo
 def _months(store: Store, first_us: int, end_us: int) -> list[dict[str, Any]]:
     """Figures of every cell in every month, without identities."""
     kept = []
-    start = dt.datetime.fromtimestamp(first_us / 1e6, dt.UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = dt.datetime.fromtimestamp(first_us / 1e6, dt.UTC).replace(
+        day=1, hour=0, minute=0, second=0, microsecond=0
+    )
     while start.timestamp() * 1e6 < end_us:
         following = (start + dt.timedelta(days=32)).replace(day=1)
         span = Wanted(from_us=int(start.timestamp() * 1e6), to_us=min(end_us, int(following.timestamp() * 1e6)))

@@ -39,7 +39,9 @@ class Store:
         scheme, there, rest = text.partition("://")
         self.is_postgres = scheme.split("+")[0] in ("postgresql", "postgres")
         if there and not self.is_postgres and scheme != "sqlite":
-            raise DevicesError(f"store {scheme}://: use the path of a SQLite file, or postgresql://user@host/database")
+            raise DevicesError(
+                f"store {scheme}://: use the path of a SQLite file, or postgresql://user@host/database"
+            )
         if self.is_postgres:
             self.name = sa.make_url(f"postgresql://{rest}").render_as_string(hide_password=True)
             self.engine = _postgres(f"postgresql+psycopg://{rest}")
@@ -48,7 +50,7 @@ class Store:
             self.name = str(self.path)
             if not create and not self.path.exists():
                 raise DevicesError(
-                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` makes it"
+                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` mit"
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite(self.path)
@@ -99,9 +101,10 @@ class Store:
         while True:
             try:
                 transaction = connection.begin()
-                if not lock or connection.execute(
-                    sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}
-                ).scalar():
+                if (
+                    not lock
+                    or connection.execute(sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}).scalar()
+                ):
                     break
                 transaction.rollback()
                 time.sleep(ASK_EVERY_S)
@@ -110,7 +113,9 @@ class Store:
                     raise
             waited = time.monotonic() - start
             if waited > PATIENCE_S:
-                raise StoreError(f"{self.name}: another import has been writing for {waited / 60:.0f} minutes; try later")
+                raise StoreError(
+                    f"{self.name}: another import has been writing for {waited / 60:.0f} minutes; try later"
+                )
             if waiting is not None:
                 waiting(waited)
         with transaction:

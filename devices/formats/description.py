@@ -60,8 +60,9 @@ class Field(_Model):
 class Time(_Model):
     """column: one heading of a whole time, or alternatives; date_column: where date and time stand apart.
 
-    format: "auto", "unix_s", "unix_ms", "unix_us" or a pattern such as "%Y.%m.%d_%H.%M.%S". zone: of times without one, such
-    as "UTC" or "Asia/Shanghai"; empty, it has to be named at the import. host_column: the computer's own time.
+    format: "auto", "unix_s", "unix_ms", "unix_us" or a pattern such as "%Y.%m.%d_%H.%M.%S". zone: of times without
+    one, such as "UTC" or "Asia/Shanghai"; empty, it has to be named at the import. host_column: the computer's
+    own time.
     """
 
     column: Names

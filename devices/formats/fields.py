@@ -196,7 +196,8 @@ def _utc(binding: Binding, texts: pa.Array, form: str) -> tuple[np.ndarray, ...]
     if local.any():
         if not zone:
             raise DevicesError(
-                f'the times in "{binding.time_column}" have no zone; name it: --zone Asia/Shanghai (or UTC, +08:00)')
+                f'the times in "{binding.time_column}" have no zone; name it: --zone Asia/Shanghai (or UTC, +08:00)'
+            )
         shifted, twice = times.local_to_utc(us[local], zone)
         us = us.copy()
         us[local], ambiguous[local] = shifted, twice

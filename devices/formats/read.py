@@ -142,7 +142,9 @@ class Reading:
     def _json(self, stream: BinaryIO, head: bytes) -> Iterator[Draft]:
         description = self.description or _json_description(head)
         self._use(description)
-        yield from self._documents(documents.json_rows(stream, _paths(description), description.null_words), description)
+        yield from self._documents(
+            documents.json_rows(stream, _paths(description), description.null_words), description
+        )
 
     def _track(self, stream: BinaryIO, kind: str) -> Iterator[Draft]:
         description = self.description or formats.load(kind)
@@ -160,7 +162,9 @@ class Reading:
             if binding is not None:
                 yield apply(binding, rows)
             elif rows.bad:
-                raise DevicesError(f"holds nothing of the format {description.name}; it begins: {rows.bad[0][1][:60]}")
+                raise DevicesError(
+                    f"holds nothing of the format {description.name}; it begins: {rows.bad[0][1][:60]}"
+                )
 
 
 def _paths(description: Description) -> list[str]:
@@ -205,5 +209,3 @@ def _after_header(first: Lines, layout: Layout) -> Lines:
 def _has_changed(part: Part, before) -> bool:
     now = part.path.stat()
     return not part.member and (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
-
-

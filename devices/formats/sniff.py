@@ -80,12 +80,16 @@ def _with_header(lines: list[bytes], description: Description) -> tuple[Layout |
             if delimiter.encode() not in line:
                 continue
             cells = split(line, delimiter)
-            titles = {plain_heading(cell) for cell in cells} | {plain_heading(heading_unit(cell)[0]) for cell in cells}
+            titles = {plain_heading(cell) for cell in cells} | {
+                plain_heading(heading_unit(cell)[0]) for cell in cells
+            }
             matched = len(titles & known)
             fits = wanted <= titles if wanted else bool(titles & of_time) and bool(titles & telling)
             if fits and (len(wanted), matched) > best:
                 best = len(wanted), matched
-                found = Layout(description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number)
+                found = Layout(
+                    description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number
+                )
     return found, best
 
 

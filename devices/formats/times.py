@@ -171,7 +171,9 @@ def carry_date(time_of_day_us: np.ndarray, day_us: int, previous_us: int | None)
     """
     if not len(time_of_day_us):
         return time_of_day_us
-    before = np.concatenate(([time_of_day_us[0] if previous_us is None else previous_us % DAY_US], time_of_day_us[:-1]))
+    before = np.concatenate(
+        ([time_of_day_us[0] if previous_us is None else previous_us % DAY_US], time_of_day_us[:-1])
+    )
     step = time_of_day_us - before
     days = np.cumsum((step < -DAY_US // 2).astype(np.int64) - (step > DAY_US // 2).astype(np.int64))
     start = day_us if previous_us is None else previous_us - previous_us % DAY_US

@@ -40,12 +40,16 @@ def levels(found) -> list:
 
 
 def described(more: str, head: str = 'name = "own"\n') -> object:
-    return parse_description(head + '[time]\ncolumn = "time"\n[fields]\ndevice_id = { column = "device_id" }\n' + more, "own.toml")
+    return parse_description(
+        head + '[time]\ncolumn = "time"\n[fields]\ndevice_id = { column = "device_id" }\n' + more, "own.toml"
+    )
 
 
 def test_12_csq_values(take, table):
     own = described('rssi_dbm = { column = "rssi_dbm", decode = "csq" }\n')
-    receipt = take(log(*(line(s, level=v) for s, v in enumerate(("99", "0", "31", "57", "031", "12")))), description=own)
+    receipt = take(
+        log(*(line(s, level=v) for s, v in enumerate(("99", "0", "31", "57", "031", "12")))), description=own
+    )
     found = table()
     assert levels(found) == [None, -113.0, -51.0, -51.0, -89.0]
     assert found.column("rssi_censor").to_pylist() == ["none", "below", "above", "above", "none"]
@@ -74,7 +78,9 @@ def test_15_levels_outside_with_the_hint_of_half_decibels(take):
 def test_16_decimal_commas_and_semicolons_are_found_together_and_reported(take, table):
     text = HEADER.replace(",", ";") + "\n2025-11-29 08:00:00;A1;41,80470;123,42910;-95,5\n"
     receipt = take(text)
-    assert table().select(["lat", "lon", "rssi_dbm"]).to_pylist() == [{"lat": 41.8047, "lon": 123.4291, "rssi_dbm": -95.5}]
+    assert table().select(["lat", "lon", "rssi_dbm"]).to_pylist() == [
+        {"lat": 41.8047, "lon": 123.4291, "rssi_dbm": -95.5}
+    ]
     assert receipt["facts"]["delimiter"] == ";" and receipt["facts"]["decimal"] == ","
 
 
@@ -140,7 +146,10 @@ def test_21_local_times_need_a_zone_and_the_hour_that_comes_twice_is_noted(take,
     with pytest.raises(DevicesError, match='the times in "time" have no zone; name it: --zone Asia/Shanghai'):
         take(naive, zone="")
     receipt = take(naive, zone="Europe/Berlin")
-    assert [iso(us) for us in table().column("time_utc_us").to_pylist()] == ["2025-10-26T00:30:00Z", "2025-10-26T03:30:00Z"]
+    assert [iso(us) for us in table().column("time_utc_us").to_pylist()] == [
+        "2025-10-26T00:30:00Z",
+        "2025-10-26T03:30:00Z",
+    ]
     assert receipt["flagged"] == {"ambiguous_hour": 1}
     assert set(table().column("time_source").to_pylist()) == {"assumed-zone"}
     for zone in ("Asia/Shanghai", "+08:00", "UTC+8"):
@@ -230,8 +239,8 @@ CHINESE = "时间,设备编号,纬度,经度,场强(dBm)\n2025-11-29 08:00:00,�
 
 
 @pytest.mark.parametrize(("encoding", "reported"), [
-    ("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("gbk", "gb18030"),
-    ("gb18030", "gb18030"),
+    ("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("utf-16-be", "utf-16-be"),
+    ("gbk", "gb18030"), ("gb18030", "gb18030"),
 ])  # fmt: skip
 def test_30_encodings_are_found_and_reported(take, table, encoding, reported):
     receipt = take(CHINESE.encode(encoding))
@@ -241,12 +250,15 @@ def test_30_encodings_are_found_and_reported(take, table, encoding, reported):
 
 def test_30_a_row_of_another_encoding_is_rejected_alone(take):
     good = CHINESE.encode() + "2025-11-29 08:00:01,手台二,41.8,123.4,-80\n".encode()
-    receipt = take(good + "2025-11-29 08:00:02,手台,41.8,123.4,-80\n".encode("gbk") + b"2025-11-29 08:00:03,A1,41.8,123.4,-80\n")
+    receipt = take(
+        good + "2025-11-29 08:00:02,手台,41.8,123.4,-80\n".encode("gbk") + b"2025-11-29 08:00:03,A1,41.8,123.4,-80\n"
+    )
     assert receipt["rejected_by_reason"] == {"undecodable": 1} and receipt["accepted"] == 3
 
 
 def test_31_broken_rows_cost_themselves_alone(take, table):
-    lines = [line(0), '2025-11-29T08:00:01Z,"A\n1",41.8,123.4,-80', '2025-11-29T08:00:02Z,"A1,41.8,123.4,-80', line(3),
+    lines = [line(0), '2025-11-29T08:00:01Z,"A\n1",41.8,123.4,-80',
+             '2025-11-29T08:00:02Z,"A1,41.8,123.4,-80', line(3),
              '2025-11-29T08:00:04Z,A"1,41.8,123.4,-80', line(5) + ",more", "2025-11-29T08:00:06Z,A1,41.8", HEADER,
              ",,,,", '2025-11-29T08:00:08Z,A1,41.8,123.4,"-1,080"', line(9), "Total,,,,12"]  # fmt: skip
     receipt = take(log(*lines))
@@ -349,10 +361,9 @@ def test_36_a_file_still_being_written_is_read_to_its_last_whole_line(take, tabl
 def test_44_entities_and_document_types_are_refused(take, name):
     kind = name[-3:]
     bomb = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-            f'<{kind}><trk><trkseg><trkpt lat="41" lon="123"><name>&b;</name></trkpt></trkseg></trk></{kind}>')  # fmt: skip
+            f'<{kind}><trk><trkseg><trkpt lat="41" lon="123"><name>&b;</name></trkpt></trkseg></trk>'
+            f"</{kind}>")  # fmt: skip
     outside = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><{kind}>&a;</{kind}>'
     for text in (bomb, outside):
         with pytest.raises(DevicesError, match=f"{name}: holds a document type or entities.*refused"):
             take(text, name, device="A1")
-
-

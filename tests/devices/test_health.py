@@ -9,7 +9,9 @@ from devices import offsets
 from devices.health import health
 
 
-def made_fleet(seed: int, handsets: int = 24, places: int = 150, visits: int = 30, sigma: float = 4.0, tau: float = 3.0):
+def made_fleet(
+    seed: int, handsets: int = 24, places: int = 150, visits: int = 30, sigma: float = 4.0, tau: float = 3.0
+):
     """Levels of handsets with known offsets, each in some of the places."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0, tau, handsets)
@@ -75,8 +77,11 @@ def fleet_log(days: int = 40) -> str:
                 time = f"2026-{9 + day // 30:02}-{day % 30 + 1:02}T{8 + number:02}:{spot:02}:00Z"
                 where = f"{41.8 + spot * 0.0012:.5f},123.4"
                 ber = 8.0 if level < -100 else 0.5
-                lines.append(f"{time},F{number},{where},,no_service,50,"
-                             if number == 4 else f"{time},F{number},{where},{level:.1f},registered,{50 - 7 * number},{ber}")
+                lines.append(
+                    f"{time},F{number},{where},,no_service,50,"
+                    if number == 4
+                    else f"{time},F{number},{where},{level:.1f},registered,{50 - 7 * number},{ber}"
+                )
     return "\n".join(lines) + "\n"
 
 

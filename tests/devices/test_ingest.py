@@ -38,7 +38,8 @@ def content(store) -> Counter:
     r, h = schema.records, schema.handsets
     with store.read() as connection:
         found = connection.execute(
-            sa.select(h.c.device_id, r.c.time_us, r.c.lat, r.c.lon, r.c.rssi_dbm).join(h, h.c.id == r.c.device))
+            sa.select(h.c.device_id, r.c.time_us, r.c.lat, r.c.lon, r.c.rssi_dbm).join(h, h.c.id == r.c.device)
+        )
         return Counter(tuple(row) for row in found)
 
 
@@ -49,10 +50,18 @@ def put(store, path: Path, lines: list[str], name: str = "log.csv") -> dict:
 
 
 def test_receipt_says_what_happened(store, tmp_path):
-    receipt = put(store, tmp_path, [*rows(10), *rows(5, "B2"), "yesterday,A1,41.8,123.4,-80", "2025-11-29T08:00:00Z,A1,41,123,80"])
+    receipt = put(
+        store,
+        tmp_path,
+        [*rows(10), *rows(5, "B2"), "yesterday,A1,41.8,123.4,-80", "2025-11-29T08:00:00Z,A1,41,123,80"],
+    )
     assert receipt["rows_read"] == 17 and receipt["accepted"] == 15 and receipt["duplicate"] == 0
     assert receipt["rejected_by_reason"] == {"level_positive": 1, "time_unreadable": 1}
-    assert receipt["devices"]["B2"] == {"rows": 5, "first_time": "2025-11-29T08:00:00Z", "last_time": "2025-11-29T08:00:04Z"}
+    assert receipt["devices"]["B2"] == {
+        "rows": 5,
+        "first_time": "2025-11-29T08:00:00Z",
+        "last_time": "2025-11-29T08:00:04Z",
+    }
     assert receipt["profile"] == "generic/1" and receipt["datum"] == "wgs84" and receipt["who"] == "tester"
     assert json.loads(json.dumps(receipt)) == receipt
     assert sum(content(store).values()) == 15
@@ -148,7 +157,8 @@ def test_last_seen_is_by_our_clock_and_moves_with_newer_records_only(sqlite, tmp
 
 
 lines_of = st.lists(
-    st.tuples(st.sampled_from(["A1", "B2"]), st.integers(0, 3), st.sampled_from([-80, -81]), st.sampled_from([41.8, 41.80001])),
+    st.tuples(st.sampled_from(["A1", "B2"]), st.integers(0, 3), st.sampled_from([-80, -81]),
+              st.sampled_from([41.8, 41.80001])),
     min_size=1, max_size=12,
 ).map(lambda found: [f"2025-11-29T08:00:0{s}Z,{d},{lat},123.4,{level}" for d, s, level, lat in found])  # fmt: skip
 
@@ -263,7 +273,7 @@ def test_two_threads_make_an_empty_store_ready_together(store_url):
     def begin() -> None:
         try:
             Store(store_url).close()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             faults.append(error)
 
     threads = [threading.Thread(target=begin) for _ in range(4)]
