@@ -17,7 +17,11 @@ from devices import records, rejects
 from devices.identity import hash_texts
 
 NOT_TEXTS = ("row_no", "time_utc_us", "device_id", "occurrence", "raw_key", "flags")
-REJECTS = pa.schema([("row_no", pa.int64()), ("column", pa.string()), ("value", pa.string()), ("code", pa.string())])
+#: reason is null where the text of the code says it all
+REJECTS = pa.schema([
+    ("row_no", pa.int64()), ("column", pa.string()), ("value", pa.string()), ("code", pa.string()),
+    ("reason", pa.string()),
+])  # fmt: skip
 NUMBERS = tuple(f.name for f in fields_of(records.Record) if str(f.type) in ("float | None", "int | None"))
 WHOLE = {f.name for f in fields_of(records.Record) if str(f.type) == "int | None"}
 
@@ -169,7 +173,8 @@ def reject_table(row_no: Iterable[int], column: str, values: pa.Array, code: str
     n = len(values)
     assert code in rejects.REASONS, code
     return pa.Table.from_arrays(
-        [pa.array(np.asarray(row_no, np.int64)), pa.repeat(column, n), values.cast(pa.string()), pa.repeat(code, n)],
+        [pa.array(np.asarray(row_no, np.int64)), pa.repeat(column, n), values.cast(pa.string()), pa.repeat(code, n),
+         pa.nulls(n, pa.string())],
         schema=REJECTS,
     )
 
@@ -179,4 +184,4 @@ def reject_rows(rows: list[tuple[int, str, str]]) -> pa.Table:
     numbers, texts, codes = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.Table.from_arrays(
         [pa.array(numbers, pa.int64()), pa.repeat("", len(rows)), pa.array(texts, pa.string()),
-         pa.array(codes, pa.string())], schema=REJECTS)  # fmt: skip
+         pa.array(codes, pa.string()), pa.nulls(len(rows), pa.string())], schema=REJECTS)  # fmt: skip

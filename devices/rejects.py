@@ -54,6 +54,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "not_json": ("is no JSON object", "不是 JSON 对象"),
     "no_match": ("does not have the declared form of a line", "该行不符合声明的格式"),
     "checksum": ("checksum is wrong", "校验和错误"),
+    "no_checksum": ("no checksum, which the profile asks for", "缺少校验和，而配置要求有校验和"),
+    "malformed": ("does not have the form that the protocol prescribes", "不符合协议规定的格式"),
+    "no_date": ("time of day without a date; name the day with --date", "只有时刻没有日期，请用 --date 指定日期"),
+    "no_time": ("neither the computer nor a position gives a time", "计算机和定位都没有给出时间"),
+    "sds_without_pdu": ("short data message without its content", "短数据消息缺少内容"),
+    "lip_unsupported": ("long form of a location message, which is not read", "长格式位置消息，暂不支持"),
 }  # fmt: skip
 
 FLAGS: dict[str, tuple[str, str]] = {

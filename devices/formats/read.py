@@ -75,6 +75,8 @@ class Reading:
                 yield from self._table(stream, head)
 
     def _capture(self) -> Iterator[Draft]:
+        if not self.context.datum:  # every one of these protocols carries what a GPS receiver says
+            self.context = dataclasses.replace(self.context, datum="wgs84")
         for draft, profile in captures.drafts(self.part, self.declared, self.protocol):
             self._use_profile(profile)
             yield draft
@@ -109,6 +111,8 @@ class Reading:
             if not self.description and captures.is_capture(head, thorough=True):
                 yield from self._capture()
                 return
+            if not self.description and captures.advice(head):
+                raise DevicesError(captures.advice(head)) from None
             raise
         description = layout.description
         self._use(description)
