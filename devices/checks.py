@@ -40,6 +40,7 @@ def check(draft: Draft, context: Context) -> Draft:
     _devices(draft, context.known_devices)
     _levels(draft)
     _ranges(draft)
+    _no_service(draft)
     left = draft.filter(draft.alive)
     if left is draft:
         rejected, draft.rejected = draft.rejected, []
@@ -136,6 +137,22 @@ def _ranges(draft: Draft) -> None:
     course = draft.numbers.get("course_deg")
     if course is not None:
         draft.numbers["course_deg"] = np.where(course == 360.0, 0.0, course)
+
+
+def _no_service(draft: Draft) -> None:
+    """Without service there is no cell: what stands in its columns is of the one before."""
+    state = draft.texts.get("service_state")
+    if state is None or isinstance(state, str):
+        return
+    silent = pc.fill_null(pc.equal(state, "no_service"), False)
+    if not pc.any(silent).as_py():
+        return
+    for name in ("system_code", "site_id"):
+        if isinstance(draft.texts.get(name), pa.Array):
+            draft.texts[name] = pc.if_else(silent, None, draft.texts[name])
+    for name in ("location_area", "colour_code", "slot"):
+        if name in draft.numbers:
+            draft.numbers[name] = np.where(silent.to_numpy(zero_copy_only=False), np.nan, draft.numbers[name])
 
 
 def _positions(draft: Draft, context: Context) -> None:

@@ -28,6 +28,7 @@ from devices.errors import DevicesError
 from devices.formats.description import Description
 from devices.formats.fields import Declared
 from devices.formats.read import Reading
+from devices.formats.sniff import UnknownFormatError
 from devices.identity import Occurrences
 from devices.reject_files import RejectFile, is_ours
 from devices.store import Store, now_us, this_person
@@ -152,13 +153,19 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
         context = Context(now, order.declared.datum, order.area, known)
         reading = Reading(part, order.declared, context, order.description, order.protocol)
         occurrences = Occurrences()
-        for draft in _ahead(reading.drafts()):
-            for table in draft.rejected:
-                reject_file.add(table, part.member)
-            tally.add(draft)
-            tally.accepted += writer.write(draft, occurrences)
-            if total > SMALL_BYTES:
-                progress(f"reading {path.name}, MiB", (done + part.position()) >> 20, total >> 20)
+        try:
+            for draft in _ahead(reading.drafts()):
+                for table in draft.rejected:
+                    reject_file.add(table, part.member)
+                tally.add(draft)
+                tally.accepted += writer.write(draft, occurrences)
+                if total > SMALL_BYTES:
+                    progress(f"reading {path.name}, MiB", (done + part.position()) >> 20, total >> 20)
+        except UnknownFormatError as error:
+            if part is found[-1] and not tally.profiles:
+                raise
+            tally.notes.append(f"left out: {error}")  # a text that lies beside the logs in an archive
+            continue
         done += part.packed_bytes
         tally.notes += part.notes
         tally.facts |= reading.facts
@@ -254,15 +261,17 @@ def _receipt_of(store: Store, sha256: str, digest: str, order: Order,
     declared = {name: value for name, value in vars(order.declared).items() if value}
     for row in rows:
         receipt = json.loads(row.receipt)
-        before = receipt["declared"]
-        different = [name for name, value in declared.items() if before.get(name, "") != value]
+        before = {"datum": receipt["datum"], **receipt["declared"]}
+        # what was not declared before was not needed
+        different = [name for name, value in declared.items() if before.get(name) and before[name] != value]
         if different:
             was = ", ".join(f"{name} {before.get(name) or 'not given'}" for name in different)
             raise DevicesError(
                 f"{receipt['file']} was imported as batch {row.id} with {was}; its rows would be there twice. "
                 f"Withdraw that batch first: radiocov fleet retention PROJECT --withdraw {row.id}"
             )
-        if digest in ("", row.description):
+        wanted_device = declared.get("device") and "device_missing" in receipt["rejected_by_reason"]
+        if digest in ("", row.description) and not wanted_device:
             return receipt | {"repeated": True}
     return None
 

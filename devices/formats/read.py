@@ -21,7 +21,7 @@ from devices.formats import documents
 from devices.formats.description import Description
 from devices.formats.fields import Binding, Declared, apply, bind
 from devices.formats.rows import Rows, read_rows
-from devices.formats.sniff import Layout, find_layout
+from devices.formats.sniff import Layout, UnknownFormatError, find_layout
 from devices.formats.text import Encoding, Lines, read_lines
 
 HEAD = 1 << 16
@@ -48,7 +48,8 @@ class Reading:
                 self._count_back(draft)
                 yield check(draft, self.context)
         except DevicesError as error:
-            raise DevicesError("\n".join(f"{self.part.name}: {line}" for line in str(error).splitlines())) from error
+            lines = [f"{self.part.name}: {line}" for line in str(error).splitlines()]
+            raise type(error)("\n".join(lines)) from error
 
     def _count_back(self, draft: Draft) -> None:
         back = np.diff(draft.time_us) < 0
@@ -60,7 +61,8 @@ class Reading:
 
     def _raw(self, head: bytes) -> Iterator[Draft]:
         kind = self.description.file.kind if self.description else ""
-        if not kind and (self.protocol or captures.is_capture(head)):
+        is_json = head.lstrip()[:1] == b"{"  # gpsd's lines are
+        if not kind and (self.protocol or captures.is_capture(head, thorough=is_json)):
             yield from self._capture()
             return
         kind = kind or _kind(head)
@@ -184,7 +186,7 @@ def _kind(head: bytes) -> str:
             return "gpx"
         if b"<kml" in head or b":kml" in head:
             return "kml"
-        raise DevicesError("is XML, but neither GPX nor KML")
+        raise UnknownFormatError("is XML, but neither GPX nor KML")
     return "json" if start[:1] in (b"{", b"[") else "csv"
 
 

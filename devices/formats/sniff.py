@@ -14,6 +14,10 @@ HEADER_LINES = 20
 DELIMITERS = (",", ";", "\t", "|")
 
 
+class UnknownFormatError(DevicesError):
+    """A file that is no log, as far as is known here."""
+
+
 @dataclass
 class Layout:
     """header: line of the header, from 1; 0 where there is none."""
@@ -26,7 +30,7 @@ class Layout:
 
 
 def find_layout(lines: list[bytes], candidates: list[Description]) -> Layout:
-    """The description whose headings are there, the most telling first. Raises DevicesError where none fits.
+    """The description whose headings are there, the most telling first. UnknownFormatError where none fits.
 
     lines: the first of the file.
     """
@@ -43,7 +47,7 @@ def find_layout(lines: list[bytes], candidates: list[Description]) -> Layout:
         if layout is not None and (best is None or score > best[0]):
             best = score, layout
     if best is None:
-        raise DevicesError(_what_is_there(lines, candidates))
+        raise UnknownFormatError(_what_is_there(lines, candidates))
     layout = best[1]
     if layout.decimal == "auto":
         layout.decimal = _decimal(lines[layout.header:], layout.delimiter)  # fmt: skip
