@@ -71,7 +71,8 @@ def drafts(part: Part, declared: Declared, protocol: str = "") -> Iterator[tuple
             if rejected:
                 rows = [(item.row_no, item.column, item.value, _code(item.code), item.reason) for item in rejected]
                 columns = dict(zip(REJECTS.names, zip(*rows, strict=True), strict=True))
-                draft.rejected.append(pa.table({name: list(values) for name, values in columns.items()}, schema=REJECTS))
+                arrays = {name: list(values) for name, values in columns.items()}
+                draft.rejected.append(pa.table(arrays, schema=REJECTS))
             for event in block:
                 if isinstance(event, Event):
                     draft.skip(f"event_{event.kind}".replace(" ", "_"))

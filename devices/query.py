@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from devices import schema
 from devices.errors import DevicesError
+from devices.postgres import copy_out
 from devices.records import CATEGORIES
 from devices.records import schema as record_schema
 from devices.store import Store
@@ -53,23 +54,29 @@ def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMN
     wanted_columns = list(dict.fromkeys([*columns, *(("lat", "lon") if wanted.polygon is not None else ())]))
     with store.read() as connection:
         query = _select(connection, wanted, wanted_columns, bbox)
-        result = connection.execution_options(stream_results=store.is_postgres).execute(query)
-        # SQLite's own cursor hands out rows as they come, and plain tuples
-        fetch = result.fetchmany if store.is_postgres else result.cursor.fetchmany
-        while rows := fetch(ROWS):
-            block = _columns(rows, wanted_columns)
+        rows = copy_out(connection, query, wanted_columns, ROWS) if store.is_postgres else _rows(connection, query)
+        for values in rows:
+            block = _columns(values, wanted_columns)
             if wanted.polygon is not None:
                 block = _inside(block, wanted.polygon)
             if len(block[wanted_columns[0]]):
                 yield block
 
 
-def _columns(rows: list, names: list[str]) -> dict[str, np.ndarray]:
+def _rows(connection: sa.Connection, query: sa.Select) -> Iterator[np.ndarray]:
+    """Blocks of a query's rows on SQLite, whose own cursor hands them out as they come, as plain tuples."""
+    cursor = connection.execute(query).cursor
+    while rows := cursor.fetchmany(ROWS):
+        flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * len(rows[0]))
+        yield flat.reshape(len(rows), len(rows[0]))
+
+
+def _columns(values: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
     """Every number is exact as a float64 (times too, for another 200 years); infinity stands for null."""
-    flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * len(names))
-    columns = flat.reshape(len(rows), len(names)).T
-    return {name: column.astype(np.int64) if name in WHOLE else np.where(np.isinf(column), np.nan, column)
-            for name, column in zip(names, columns, strict=True)}  # fmt: skip
+    return {
+        name: column.astype(np.int64) if name in WHOLE else np.where(np.isinf(column), np.nan, column)
+        for name, column in zip(names, values.T, strict=True)
+    }
 
 
 def _select(connection: sa.Connection, wanted: Wanted, columns: list[str], bbox: Any) -> sa.Select:

@@ -4,7 +4,6 @@ are, and rows that are there already stay as they were."""
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -12,29 +11,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import sqlalchemy as sa
 
 from devices import schema
 from devices.draft import Draft
 from devices.identity import FIELDS as IDENTITY_FIELDS
 from devices.identity import Occurrences, combine
+from devices.postgres import CopyIn
 from devices.records import Record
 from devices.store import Store
 
 KEY = ("device", "time_us", "identity", "occurrence")
-STAGE = "incoming"
 
 
 class Writer:
     """Writes the blocks of one batch within the caller's transaction."""
 
     def __init__(self, store: Store, connection: sa.Connection, batch: int) -> None:
-        self.connection, self.batch, self.is_postgres = connection, batch, store.is_postgres
+        self.connection, self.batch = connection, batch
         self.devices: dict[str, int] = {}
         self._contexts: dict[tuple, int] = {}
         self._driver = connection.connection.driver_connection
-        self._staged = False
+        self._copy_in = CopyIn(self._driver) if store.is_postgres else None
 
     def write(self, draft: Draft, occurrences: Occurrences) -> int:
         """Number of rows that were not there yet. occurrences: of the source that the rows come from."""
@@ -55,7 +53,7 @@ class Writer:
         refs = draft.texts.get("raw_ref")
         if refs is not None and refs != "":
             columns["raw_ref"] = refs
-        return self._copy(columns, n) if self.is_postgres else self._bind(columns)
+        return self._copy_in.write(columns) if self._copy_in else self._bind(columns)
 
     def _bind(self, columns: dict[str, Any]) -> int:
         before = self._driver.total_changes
@@ -67,26 +65,6 @@ class Writer:
         sql = f"insert into records ({', '.join(columns)}) values ({marks}) on conflict do nothing"
         self._driver.executemany(sql, zip(*values, strict=True))  # NaN is stored as null
         return self._driver.total_changes - before
-
-    def _copy(self, columns: dict[str, Any], n: int) -> int:
-        names = ", ".join(columns)
-        table = pa.table({
-            name: pa.repeat(value, n) if isinstance(value, int)
-            else pa.array(value, from_pandas=True) if isinstance(value, np.ndarray) else value
-            for name, value in columns.items()
-        })  # fmt: skip
-        text = io.BytesIO()
-        pa.csv.write_csv(table, text, pa.csv.WriteOptions(include_header=False))
-        with self._driver.cursor() as cursor:
-            if not self._staged:
-                cursor.execute(f"create temporary table {STAGE} (like records) on commit drop")
-                self._staged = True
-            with cursor.copy(f"copy {STAGE} ({names}) from stdin with (format csv)") as copy:
-                copy.write(text.getbuffer())
-            cursor.execute(f"insert into records ({names}) select {names} from {STAGE} on conflict do nothing")
-            new = cursor.rowcount
-            cursor.execute(f"truncate {STAGE}")
-        return new
 
     def _device_numbers(self, draft: Draft) -> np.ndarray:
         if isinstance(draft.device, str):

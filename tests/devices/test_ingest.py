@@ -184,6 +184,20 @@ def test_any_order_parts_twice_two_people_make_the_same_store(tmp_path_factory, 
         assert sum(content(one).values()) == len(lines)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_that_overlap_in_time_and_device_make_the_whole(store, tmp_path, seed):
+    """Blocks that are partly newer than what is there, partly among it, in either store."""
+    chance = random.Random(seed)
+    lines = [line for device in ("A1", "B2", "C3") for line in rows(200, device) for _ in range(chance.choice((1, 1, 2)))]
+    chance.shuffle(lines)
+    uploads = [chance.sample(lines, 150) for _ in range(5)] + [lines]
+    chance.shuffle(uploads)
+    new = sum(put(store, tmp_path, upload, f"{number}.csv")["accepted"] for number, upload in enumerate(uploads))
+    expected = Counter(lines)
+    assert new == sum(content(store).values()) == len(lines)
+    assert sorted(content(store).values()) == sorted(expected.values())
+
+
 def test_blocks_of_a_large_file_number_repeats_together(sqlite, tmp_path, monkeypatch):
     from devices.formats import text
 
