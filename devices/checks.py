@@ -14,24 +14,28 @@ from devices.draft import Draft
 from devices.errors import DevicesError
 from devices.formats.numbers import take
 from devices.jumps import find_jumps
-from devices.records import LIMITS
+from devices.positions import Track
+from devices.records import CATEGORIES, LIMITS, Record
 
 EARLIEST_US = 1_262_304_000_000_000  # 2010-01-01
 AHEAD_US = 600_000_000
 LONGEST_ID = 32
 OLD_S, TOO_OLD_S = 5.0, 20.0
+DEFAULTS = Record(0, "")
+NEVER_NULL = [name for name in CATEGORIES if getattr(DEFAULTS, name) is not None]
 INCONSISTENT = 0.5  # of the positions: then the file is refused, and not its rows
 
 
 @dataclass
 class Context:
     """What the rows are held against. now_us: our clock; datum: declared ("" where not); area: lon_min, lat_min,
-    lon_max, lat_max of the project; known_devices: ids of the register."""
+    lon_max, lat_max of the project; known_devices: ids of the register; track: positions for rows without."""
 
     now_us: int
     datum: str = ""
     area: tuple[float, float, float, float] | None = None
     known_devices: Collection[str] = ()
+    track: Track | None = None
 
 
 def check(draft: Draft, context: Context) -> Draft:
@@ -47,6 +51,11 @@ def check(draft: Draft, context: Context) -> Draft:
     else:
         rejected = draft.rejected
     _positions(left, context)
+    if context.track is not None and len(left):
+        context.track.fill(left)
+    for name in NEVER_NULL:
+        if isinstance(left.texts.get(name), pa.Array):
+            left.texts[name] = pc.fill_null(left.texts[name], getattr(DEFAULTS, name))
     left.rejected, left.skipped, left.alive = rejected, draft.skipped, np.ones(len(left), bool)
     return left
 

@@ -30,6 +30,7 @@ from devices.formats.fields import Declared
 from devices.formats.read import Reading
 from devices.formats.sniff import UnknownFormatError
 from devices.identity import Occurrences
+from devices.positions import read_track
 from devices.reject_files import RejectFile, is_ours
 from devices.store import Store, now_us, this_person
 from devices.writing import Writer, reject_counts
@@ -88,7 +89,7 @@ class _Tally:
             self._add_devices(draft)
             datum = draft.texts.get("datum_in")
             self.datums |= {datum} if isinstance(datum, str) else set() if datum is None else set(
-                pc.unique(datum).to_pylist())  # fmt: skip
+                pc.unique(datum).drop_null().to_pylist())  # fmt: skip
 
     def _add_devices(self, draft: Draft) -> None:
         if isinstance(draft.device, str):
@@ -144,13 +145,15 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
     made = connection.execute(sa.insert(schema.batches).values(
         sha256=sha256, description=digest, received_us=now, who=who, receipt="{}"))  # fmt: skip
     batch = made.inserted_primary_key[0]
+    track = read_track(Path(order.declared.track), order.declared.zone, order.declared.datum, now) \
+        if order.declared.track else None  # fmt: skip
     known = list(connection.execute(sa.select(schema.handsets.c.device_id)).scalars())
     writer = Writer(store, connection, batch)
     tally = _Tally(notes=list(notes), area=order.area)
     total = sum(part.packed_bytes for part in found)
     done = 0
     for part in found:
-        context = Context(now, order.declared.datum, order.area, known)
+        context = Context(now, order.declared.datum, order.area, known, track)
         reading = Reading(part, order.declared, context, order.description, order.protocol)
         occurrences = Occurrences()
         try:
@@ -263,7 +266,8 @@ def _receipt_of(store: Store, sha256: str, digest: str, order: Order,
         receipt = json.loads(row.receipt)
         before = {"datum": receipt["datum"], **receipt["declared"]}
         # what was not declared before was not needed
-        different = [name for name, value in declared.items() if before.get(name) and before[name] != value]
+        different = [name for name, value in declared.items()
+                     if (before.get(name) or name == "track") and before.get(name) != value]  # fmt: skip
         if different:
             was = ", ".join(f"{name} {before.get(name) or 'not given'}" for name in different)
             raise DevicesError(

@@ -86,7 +86,11 @@ def _some(columns: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
         return columns
     mask = pa.array(rows)
     return {
-        name: value if isinstance(value, int) else value[rows] if isinstance(value, np.ndarray) else value.filter(mask)
+        name: value
+        if isinstance(value, int)
+        else value[rows]
+        if isinstance(value, np.ndarray)
+        else value.filter(mask)
         for name, value in columns.items()
     }
 

@@ -24,12 +24,14 @@ STRICT_WORDS = ("direction", "role", "technology", "service_state", "datum_in", 
 @dataclass
 class Declared:
     """What the import says about a file. device: id of all rows, or of those without one; zone: of times without
-    one; date: day on which times without a date begin; datum: of the positions. "" where nothing was said."""
+    one; date: day on which times without a date begin; datum: of the positions; track: file that gives positions to
+    rows without. "" where nothing was said."""
 
     device: str = ""
     zone: str = ""
     date: str = ""
     datum: str = ""
+    track: str = ""
 
 
 @dataclass

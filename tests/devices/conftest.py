@@ -100,7 +100,7 @@ def take(sqlite, tmp_path):
     def do(content: str | bytes, name: str = "log.csv", **order: Any) -> dict[str, Any]:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        declared = {key: order.pop(key) for key in ("device", "zone", "date", "datum") if key in order}
+        declared = {key: order.pop(key) for key in ("device", "zone", "date", "datum", "track") if key in order}
         return import_file(sqlite, path, Order(Declared(**{"zone": "UTC", "datum": "wgs84", **declared}), **order))
 
     return do

@@ -372,7 +372,8 @@ def test_44_entities_and_document_types_are_refused(take, name):
 def test_34_a_text_beside_the_logs_in_an_archive_is_left_out_and_named(take):
     receipt = take(zipped(**{"README.txt": b"Logs of the 3rd\n", "a.csv": log(line()).encode()}), "logs.zip")
     assert receipt["accepted"] == 1
-    assert any(note.startswith("left out: logs.zip: README.txt: is of no format known here") for note in receipt["notes"])
+    named = "left out: logs.zip: README.txt: is of no format known here"
+    assert any(note.startswith(named) for note in receipt["notes"])
     with pytest.raises(DevicesError, match="README.txt: is of no format known"):
         take(zipped(**{"README.txt": b"Logs of the 3rd\n"}), "texts.zip")
 
@@ -385,7 +386,8 @@ def test_28_a_device_named_afterwards_takes_in_the_rows_without_one(take):
 
 def test_no_service_has_no_cell(take, table):
     header = "time,device_id,lat,lon,rssi_dbm,service_state,site_id,slot\n"
-    take(header + "2025-11-29T08:00:00Z,A1,41.8,123.4,-80,registered,S1,2\n2025-11-29T08:00:01Z,A1,41.8,123.4,,无服务,S1,2\n")
+    rows = "2025-11-29T08:00:00Z,A1,41.8,123.4,-80,registered,S1,2\n2025-11-29T08:00:01Z,A1,41.8,123.4,,无服务,S1,2\n"
+    take(header + rows)
     assert table().select(["service_state", "site_id", "slot"]).to_pylist() == [
         {"service_state": "registered", "site_id": "S1", "slot": 2},
         {"service_state": "no_service", "site_id": None, "slot": None},

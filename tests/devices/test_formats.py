@@ -258,6 +258,15 @@ def test_our_own_export_is_read_as_it_was_written(tmp_path):
     assert again.select(same).to_pylist() == found.select(same).to_pylist()
 
 
+def test_an_empty_status_is_unknown_and_never_null(tmp_path):
+    text = "time,rssi_dbm,service_state,direction,role\n2025-11-29 08:00:00,-80,,,\n"
+    text += "2025-11-29 08:00:01,-80,注册,上行,neighbour\n"
+    found, rejected, _ = read(put(tmp_path, "a.csv", text))
+    assert not rejected and found.column("service_state").to_pylist() == ["unknown", "registered"]
+    assert found.column("direction").to_pylist() == ["talk_out", "talk_in"]
+    assert found.column("role").to_pylist() == ["serving", "neighbour"]
+
+
 cells = st.one_of(
     st.sampled_from(["2025-11-29T08:00:00Z", "-80", "41.8", "123.4", "A1", "", "-", '"', ",", ";", "\r", "\n", "=1",
                      "99"]),

@@ -188,7 +188,8 @@ def test_any_order_parts_twice_two_people_make_the_same_store(tmp_path_factory, 
 def test_parts_that_overlap_in_time_and_device_make_the_whole(store, tmp_path, seed):
     """Blocks that are partly newer than what is there, partly among it, in either store."""
     chance = random.Random(seed)
-    lines = [line for device in ("A1", "B2", "C3") for line in rows(200, device) for _ in range(chance.choice((1, 1, 2)))]
+    every = [line for device in ("A1", "B2", "C3") for line in rows(200, device)]
+    lines = [line for line in every for _ in range(chance.choice((1, 1, 2)))]
     chance.shuffle(lines)
     uploads = [chance.sample(lines, 150) for _ in range(5)] + [lines]
     chance.shuffle(uploads)
