@@ -113,7 +113,7 @@ def withdraw(store: Store, batch: int, who: str = "") -> dict[str, Any]:
     with store.write() as connection:
         row = connection.execute(sa.select(table).where(table.c.id == batch)).first()
         if row is None or row.reopened_us is not None:
-            raise DevicesError(f"there is no batch {batch} that stands; `radiocov fleet show` and receipts name them")
+            raise DevicesError(f"there is no batch {batch} that stands; `radiocov fleet receipts` lists them")
         overlapping = connection.execute(
             sa.select(table.c.id, table.c.receipt).where(
                 table.c.id > batch, table.c.reopened_us.is_(None), table.c.first_us <= row.last_us,

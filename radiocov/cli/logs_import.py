@@ -74,14 +74,14 @@ def import_(project: str, files: tuple[str, ...], format_: str, protocol: str, d
                         click.echo(f"error: {line}", err=True)
             else:
                 if not as_json:
-                    _print_receipt(receipts[-1])
+                    print_receipt(receipts[-1])
     if as_json:
         print_json({"receipts": receipts, "errors": errors})
     if errors:
         raise SystemExit(2)
 
 
-def _print_receipt(receipt: dict[str, Any]) -> None:
+def print_receipt(receipt: dict[str, Any]) -> None:
     from devices import rejects
 
     again = ", imported before: the first receipt" if receipt["repeated"] else ""

@@ -10,7 +10,7 @@ import pytest
 
 HEAVY = {"numpy", "numba", "pyarrow", "rasterio", "pydantic", "sqlalchemy", "scipy", "shapely", "rich", "pyogrio"}
 COMMANDS = [("logs", "import"), ("logs", "formats"), *(("fleet", name) for name in (
-    "add", "list", "show", "set", "health", "export", "retention"))]  # fmt: skip
+    "add", "list", "show", "set", "health", "export", "receipts", "retention"))]  # fmt: skip
 LOG = "time,device_id,lat,lon,rssi_dbm\n" + "".join(
     f"2025-11-29T08:00:{s:02}Z,{device},{42.1 + s * 1e-4:.4f},122.1,{-70 - s}\n"
     for device in ("A1", "B2") for s in range(30))  # fmt: skip
@@ -149,6 +149,20 @@ def test_register_health_export_and_retention(radiocov, project, log, tmp_path):
     assert done.code == 2 and "four numbers, west,south,east,north" in done.err
     done = radiocov("fleet", "retention", project, "--withdraw", "1")
     assert done.code == 0 and "batch 1 (drive.csv) withdrawn: 60 records removed" in done.out
+
+
+def test_receipts_of_imports_removals_and_looks(radiocov, project, log, tmp_path):
+    radiocov("logs", "import", project, log, "--datum", "wgs84")
+    radiocov("fleet", "export", project, "-o", tmp_path / "a.csv")
+    row = json.loads(radiocov("fleet", "receipts", project, "--json").out)[0]
+    assert (row["batch"], row["file"], row["accepted"], row["withdrawn"]) == (1, "drive.csv", 60, None)
+    assert "accepted    60" in radiocov("fleet", "receipts", project, "1").out
+    assert "there is no batch 7" in radiocov("fleet", "receipts", project, "7").err
+    looked = json.loads(radiocov("fleet", "receipts", project, "--access", "--json").out)
+    assert [(row["who"], row["action"]) for row in looked] == [("tester", "export records")]
+    radiocov("fleet", "retention", project, "--withdraw", "1")
+    assert "batch 1, drive.csv" in radiocov("fleet", "receipts", project, "--removals").out
+    assert json.loads(radiocov("fleet", "receipts", project, "--json").out)[0]["withdrawn"]
 
 
 def test_another_store_by_option_and_by_environment(radiocov, project, log, tmp_path, monkeypatch):

@@ -163,7 +163,7 @@ lines_of = st.lists(
 ).map(lambda found: [f"2025-11-29T08:00:0{s}Z,{d},{lat},123.4,{level}" for d, s, level, lat in found])  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=lines_of, data=st.data())
 def test_any_order_parts_twice_two_people_make_the_same_store(tmp_path_factory, lines, data):
     """A file as a whole, and what is made of it: shuffled, cut in overlapping parts, sent again."""
@@ -247,9 +247,9 @@ def test_killed_at_any_moment_the_file_is_there_whole_or_not_at_all(store_url, t
     file = tmp_path / "log.csv"
     file.write_text(log(*lines))
     chance = random.Random(7)
-    for attempt in range(6):
+    for attempt in range(4):
         process = worker(store_url, file)
-        last = attempt == 5
+        last = attempt == 3
         wait_for = 15 if last else chance.randint(1, 10)  # blocks; the 15th is about the time of the receipt
         said = [process.stdout.readline() for _ in range(wait_for)]
         process.send_signal(signal.SIGKILL)
