@@ -180,6 +180,9 @@ def _positions(draft: Draft, context: Context) -> None:
     draft.flag(swapped, "position_swapped")
     draft.flag((edge & there & ~swapped) | half, "position_range")
     gone = zero | edge | half | swapped
+    fix = draft.texts.get("fix")
+    if isinstance(fix, pa.Array):  # numbers may stand there although the receiver has no fix
+        gone |= pc.fill_null(pc.equal(fix, "none"), False).to_numpy(zero_copy_only=False)
     age = draft.numbers.get("pos_age_s")
     if age is not None:
         draft.flag((age > OLD_S) & (age <= TOO_OLD_S), "position_age")

@@ -57,7 +57,7 @@ class Draft:
             if values is None:
                 cells = pa.nulls(int(rows.sum()), pa.string())
             elif isinstance(values, np.ndarray):
-                cells = pa.array([f"{value:g}" for value in values[rows].tolist()], pa.string())
+                cells = pa.array([f"{value:.12g}" for value in values[rows].tolist()], pa.string())
             else:
                 cells = pc.utf8_slice_codeunits(pc.cast(values, pa.string()).filter(pa.array(rows)), 0, 200)
             self.rejected.append(reject_table(self.row_no[rows], self.headings.get(column, column), cells, code))

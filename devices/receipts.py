@@ -36,8 +36,8 @@ def removals(store: Store) -> list[dict[str, Any]]:
         found = connection.execute(sa.select(table.c.receipt).order_by(table.c.id.desc())).scalars().all()
     receipts = [json.loads(text) for text in found]
     for receipt in receipts:
-        withdrawn = receipt.get("withdrawn")
-        receipt["what"] = f"before {receipt['before']}" if withdrawn is None else f"batch {withdrawn}, {receipt['file']}"
+        batch = receipt.get("withdrawn")
+        receipt["what"] = f"before {receipt['before']}" if batch is None else f"batch {batch}, {receipt['file']}"
     return receipts
 
 

@@ -70,7 +70,7 @@ def _months(store: Store, first_us: int, end_us: int) -> list[dict[str, Any]]:
         span = Wanted(from_us=int(start.timestamp() * 1e6), to_us=min(end_us, int(following.timestamp() * 1e6)))
         for row in cells.per_cell(store, span, KEPT_SIDE_M).to_pylist():
             kept.append({
-                "cell": row["cell"], "month": f"{start:%Y-%m}", "context": "", "devices": row["devices"],
+                "cell": row["cell"], "month": f"{start:%Y-%m}", "devices": row["devices"],
                 "samples": row["samples"], "mean_dbm": row["mean_dbm"], "sd_db": row["sd_db"],
                 "no_service": row["no_service"],
             })  # fmt: skip
@@ -84,7 +84,7 @@ def _keep_cell(connection: sa.Connection, new: dict[str, Any]) -> None:
     Handsets cannot be told apart any more: their number is the larger of the two.
     """
     table = schema.kept_cells
-    here = (table.c.cell == new["cell"]) & (table.c.month == new["month"]) & (table.c.context == new["context"])
+    here = (table.c.cell == new["cell"]) & (table.c.month == new["month"])
     old = connection.execute(sa.select(table).where(here)).mappings().first()
     if old is None:
         connection.execute(sa.insert(table).values(new))

@@ -109,7 +109,10 @@ def apply(binding: Binding, rows: Rows) -> Draft:
         if cells.null_count == n:
             continue
         if spec.pattern:
-            found = pc.extract_regex(cells, _named(spec.pattern))
+            try:
+                found = pc.extract_regex(cells, _named(spec.pattern))
+            except pa.ArrowInvalid as error:
+                raise DevicesError(f"fields.{name}.pattern: {error}") from error
             cells = pc.struct_field(found, "value")
         if name in NUMBERS:
             _number(draft, name, cells, spec, factor, description, binding.decimal)

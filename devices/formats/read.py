@@ -106,7 +106,7 @@ class Reading:
         first = next(blocks)
         lines = first.texts[:60]
         if any(code == "overlong" for _, _, code in first.bad) and not any(lines):
-            raise DevicesError("holds no lines of text")
+            raise UnknownFormatError("holds no lines of text")
         try:
             layout = find_layout(lines, [self.description] if self.description else formats.built_in())
         except DevicesError:
@@ -125,7 +125,7 @@ class Reading:
         after = _after_header(first, layout)
         rows = read_rows(
             itertools.chain([after], blocks), layout.names, layout.delimiter,
-            set(layout.names) if spectrum else binding.wanted, description.null_words,
+            set(layout.names) if spectrum else binding.wanted, description.empty_cells,
             layout.names if layout.header else None, lambda: _has_changed(self.part, before),
         )  # fmt: skip
         if spectrum:
@@ -141,7 +141,7 @@ class Reading:
         assert description is not None
         self._use(description)
         encoding = Encoding(asked=description.file.encoding)
-        rows = documents.line_rows(read_lines(stream, encoding), description.file.line, description.null_words)
+        rows = documents.line_rows(read_lines(stream, encoding), description.file.line, description.empty_cells)
         yield from self._documents(rows, description)
         self.facts["encoding"] = encoding.name
 
@@ -149,13 +149,13 @@ class Reading:
         description = self.description or _json_description(head)
         self._use(description)
         yield from self._documents(
-            documents.json_rows(stream, _paths(description), description.null_words), description
+            documents.json_rows(stream, _paths(description), description.empty_cells), description
         )
 
     def _track(self, stream: BinaryIO, kind: str) -> Iterator[Draft]:
         description = self.description or formats.load(kind)
         self._use(description)
-        rows = documents.track_rows(stream, _paths(description), description.null_words)
+        rows = documents.track_rows(stream, _paths(description), description.empty_cells)
         yield from self._documents(rows, description)
 
     def _documents(self, blocks: Iterator[Rows], description: Description) -> Iterator[Draft]:

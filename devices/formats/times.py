@@ -49,7 +49,9 @@ def read_times(texts: pa.Array, form: str = "auto") -> Times:
                 continue
     elif form not in UNIX and "%f" not in form and "%z" not in form and "%y" not in form:
         found = pc.strptime(texts, format=form, unit="us", error_is_null=True)
-        if found.null_count == 0 and not pc.any(pc.match_substring(texts, "60")).as_py():
+        # it takes 30 February for 2 March, and a leap second for the next minute
+        is_plain = found.null_count == 0 and pc.min(pc.day(found)).as_py() not in (1, 2, 3, None)
+        if is_plain and not pc.any(pc.match_substring(texts, "60")).as_py():
             return _whole(found, False)
     if form in UNIX or form == "auto":
         unix = _unix(texts, form)

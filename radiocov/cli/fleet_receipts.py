@@ -44,5 +44,5 @@ def receipts(project: str, batch: int | None, removals: bool, access: bool, stor
 
 
 def _print(names: list[str], rows: list[dict]) -> None:
-    cells = [["" if row[name] in (None, False) else str(row[name]) for name in names] for row in rows]
+    cells = [["" if row[name] is None or row[name] is False else str(row[name]) for name in names] for row in rows]
     print_table("", names, cells, {at for at, name in enumerate(names) if name in COUNTS})

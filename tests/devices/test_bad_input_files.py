@@ -107,6 +107,11 @@ def test_18_positions_that_are_none_keep_the_row(take, table):
     assert receipt["flagged"] == {"position_zero": 1, "position_range": 4} and not receipt["rejected"]
 
 
+def test_18_a_position_without_a_fix_is_none_although_numbers_stand_there(take, table):
+    take(HEADER + ",fix\n" + line(0) + ",none\n" + line(1) + ",3d\n")
+    assert table().select(["lat", "fix"]).to_pylist() == [{"lat": None, "fix": "none"}, {"lat": 41.8, "fix": "3d"}]
+
+
 def test_19_jumps_lose_the_position_and_keep_the_level(take, table):
     lines = [line(s, lat=41.8 + s * 1e-4) for s in range(20)]
     lines[7] = line(7, lat=32.8)  # a thousand kilometres off for one row

@@ -206,6 +206,28 @@ rssi_dbm = { column = "l" }
     assert found.to_pylist()[0]["freq_hz"] == 361_012_500 and rejected == {"no_match": 1}
 
 
+@pytest.mark.parametrize(("form", "text", "expected"), [
+    ("%d.%m.%Y %H:%M:%S", "29.11.2025 08:00:01", "2025-11-29T08:00:01Z"),
+    ("%d.%m.%Y %H:%M:%S", "02.11.2025 08:00:01", "2025-11-02T08:00:01Z"),
+    ("%Y.%m.%d_%H.%M.%S", "2025.02.30_10.16.30", None), ("%Y.%m.%d_%H.%M.%S", "2025.13.01_10.16.30", None),
+    ("%Y%m%d %H%M%S.%f", "20251129 080001.25", "2025-11-29T08:00:01.250000Z"),
+    ("%d%m%y %H:%M", "291125 08:00", "2025-11-29T08:00:00Z"), ("%d%m%y %H:%M", "291199 08:00", None),
+    ("%Y-%m-%d %H:%M:%S%z", "2025-11-29 08:00:01+08:00", "2025-11-29T00:00:01Z"),
+    ("unix_s", "1764403200.5", "2025-11-29T08:00:00.500000Z"),
+    ("unix_ms", "1764403200500", "2025-11-29T08:00:00.500000Z"),
+    ("auto", "1764403200", "2025-11-29T08:00:00Z"), ("auto", "2025/11/29 8:00", "2025-11-29T08:00:00Z"),
+    ("auto", "2025年11月29日 8时05分06秒", "2025-11-29T08:05:06Z"), ("auto", "2025-11-29T08:00:00.1234567Z",
+                                                                 "2025-11-29T08:00:00.123456Z"),
+    ("auto", "29/11/2025 08:00", None), ("auto", "2025-02-29 08:00:00", None), ("auto", "tomorrow", None),
+])  # fmt: skip
+def test_forms_of_time(tmp_path, form, text, expected):
+    own = parse_description(f'name = "t"\n[time]\ncolumn = "t"\nformat = "{form}"\n'
+                            '[fields]\nrssi_dbm = { column = "l" }\n', "own.toml")  # fmt: skip
+    found, rejected, _ = read(put(tmp_path, "a.csv", f't,l\n"{text}",-80\n'), own)
+    assert [iso(us) for us in found.column("time_utc_us").to_pylist()] == ([expected] if expected else [])
+    assert sum(rejected.values()) == (expected is None)
+
+
 @pytest.mark.parametrize(("change", "said"), [
     (('rssi_dbm = { column = "l"', 'rsi_dbm = { column = "l"'),
      r"own.toml: line 5, fields.rsi_dbm: did you mean rssi_dbm\?"),
@@ -216,6 +238,8 @@ rssi_dbm = { column = "l" }
     (('column = "t"', 'colum = "t"'), r'line 3, time.colum: unknown key "colum"; did you mean column\?'),
     (('technology = "pdt"', 'technology = "lte"'),
      r"line 7, constants.technology: 'lte' is not known; known: pdt, tetra"),
+    (('[time]', '[file]\nencoding = "klingon"\n[time]'),
+     "line 3, file.encoding: 'klingon' is no encoding; such as utf-8"),
     (('name = "own"', 'name = "own" x'), "own.toml: is not valid TOML.*line 1"),
     (('scale = 1.0', 'pattern = "("'), "line 5, fields.rssi_dbm.pattern: .*is not a regular expression"),
     (('technology = "pdt"', 'slot = 9'), "line 7, constants.slot: give a number from 1 to 4"),
