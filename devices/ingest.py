@@ -163,7 +163,8 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
                 tally.add(draft)
                 tally.accepted += writer.write(draft, occurrences)
                 if total > SMALL_BYTES:
-                    progress(f"reading {path.name}, MiB", (done + part.position()) >> 20, total >> 20)
+                    position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
+                    progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
         except UnknownFormatError as error:
             if part is found[-1] and not tally.profiles:
                 raise
@@ -290,7 +291,9 @@ def _digest(path: Path, progress: Progress) -> str:
         while data := file.read(READ_BYTES):
             found.update(data)
             if total > SMALL_BYTES:
-                progress(f"looking at {path.name}, MiB", file.tell() >> 20, total >> 20)
+                progress(f"looking at {path.name}, MiB", min(file.tell(), total - (1 << 20)) >> 20, total >> 20)
+    if total > SMALL_BYTES:
+        progress(f"looking at {path.name}, MiB", total >> 20, total >> 20)
     return found.hexdigest()
 
 

@@ -95,13 +95,13 @@ def _some(columns: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def copy_out(connection: sa.Connection, query: sa.Select, names: list[str], rows: int) -> Iterator[np.ndarray]:
+def copy_out(connection: sa.Connection, query: sa.Select, columns: int, rows: int) -> Iterator[np.ndarray]:
     """Blocks of a query's rows as (rows, columns) float64. The query must not give null."""
     text = str(query.compile(connection, compile_kwargs={"literal_binds": True})).replace("%%", "%")
-    casts = ", ".join(f"c{at}::float8" for at in range(len(names)))
-    aliases = ", ".join(f"c{at}" for at in range(len(names)))
+    casts = ", ".join(f"c{at}::float8" for at in range(columns))
+    aliases = ", ".join(f"c{at}" for at in range(columns))
     parts = (("length", ">i4"), ("value", ">f8"))
-    row = np.dtype([("fields", ">i2"), *((f"{part}{at}", kind) for at in range(len(names)) for part, kind in parts)])
+    row = np.dtype([("fields", ">i2"), *((f"{part}{at}", kind) for at in range(columns) for part, kind in parts)])
     with connection.connection.driver_connection.cursor() as cursor, cursor.copy(
         f"copy (select {casts} from ({text}) as wanted ({aliases})) to stdout (format binary)"
     ) as copy:  # fmt: skip
@@ -113,10 +113,10 @@ def copy_out(connection: sa.Connection, query: sa.Select, names: list[str], rows
                 del held[:HEADER_BYTES]
                 skipped = True
             if len(held) >= rows * row.itemsize:
-                yield _values(held, row, len(names))
+                yield _values(held, row, columns)
                 held = held[len(held) // row.itemsize * row.itemsize :]
         if len(held) >= row.itemsize:
-            yield _values(held, row, len(names))
+            yield _values(held, row, columns)
 
 
 def _values(data: bytearray, row: np.dtype, columns: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from devices.records import CATEGORIES
 from devices.records import schema as record_schema
 from devices.store import Store
 
-ROWS = 200_000
+VALUES = 1_000_000  # of a block
 WHOLE = ("device", "time_us", "occurrence", "batch", "row_no", "context")
 NUMBER_COLUMNS = (*WHOLE, *schema.RECORD_NUMBERS)
 
@@ -54,8 +54,9 @@ def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMN
     wanted_columns = list(dict.fromkeys([*columns, *(("lat", "lon") if wanted.polygon is not None else ())]))
     with store.read() as connection:
         query = _select(connection, wanted, wanted_columns, bbox)
-        rows = copy_out(connection, query, wanted_columns, ROWS) if store.is_postgres else _rows(connection, query)
-        for values in rows:
+        size = VALUES // len(wanted_columns)
+        read = copy_out if store.is_postgres else _rows
+        for values in read(connection, query, len(wanted_columns), size):
             block = _columns(values, wanted_columns)
             if wanted.polygon is not None:
                 block = _inside(block, wanted.polygon)
@@ -63,12 +64,12 @@ def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMN
                 yield block
 
 
-def _rows(connection: sa.Connection, query: sa.Select) -> Iterator[np.ndarray]:
+def _rows(connection: sa.Connection, query: sa.Select, columns: int, size: int) -> Iterator[np.ndarray]:
     """Blocks of a query's rows on SQLite, whose own cursor hands them out as they come, as plain tuples."""
     cursor = connection.execute(query).cursor
-    while rows := cursor.fetchmany(ROWS):
-        flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * len(rows[0]))
-        yield flat.reshape(len(rows), len(rows[0]))
+    while rows := cursor.fetchmany(size):
+        flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * columns)
+        yield flat.reshape(len(rows), columns)
 
 
 def _columns(values: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
