@@ -56,14 +56,17 @@ def read_key(make: bool = True) -> tuple[bytes, bool]:
             "names another place"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_bytes(KEY_BYTES)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was quicker
-        return read_key(make=False)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.hex() + "\n")
-    return key, True
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        os.link(partial, path)  # where another process was quicker, its key counts
+        made = True
+    except FileExistsError:
+        made = False
+    finally:
+        partial.unlink(missing_ok=True)
+    return read_key(make=False)[0], made
 
 
 def pseudonym(key: bytes, device_id: str) -> str:

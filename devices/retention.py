@@ -45,11 +45,9 @@ def remove_old(store: Store, days: float = KEEP_DAYS, who: str = "", dry_run: bo
     }  # fmt: skip
     if dry_run or not rows:
         return receipt
-    kept = _months(store, min(row[2] for row in found), cutoff)
-    receipt["cells_kept"] = len(kept)
-    with store.write() as connection:
-        if not store.is_postgres:
-            connection.exec_driver_sql("pragma secure_delete = on")
+    with store.write() as connection:  # from here on nothing comes in
+        kept = _months(store, min(row[2] for row in found), cutoff)
+        receipt["cells_kept"] = len(kept)
         for values in kept:
             _keep_cell(connection, values)
         receipt["removed"] = connection.execute(sa.delete(table).where(table.c.time_us < cutoff)).rowcount

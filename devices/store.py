@@ -50,7 +50,8 @@ class Store:
             self.name = str(self.path)
             if not create and not self.path.exists():
                 raise DevicesError(
-                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` mit"
+                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` "
+                    "makes it"
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite(self.path)
@@ -145,6 +146,7 @@ def _sqlite(path: Path) -> sa.Engine:
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
         connection.execute("pragma cache_size = -262144")
         connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma secure_delete = on")  # removed positions are overwritten
 
     @sa.event.listens_for(engine, "begin")
     def _(connection) -> None:

@@ -21,8 +21,6 @@ from devices.postgres import CopyIn
 from devices.records import Record
 from devices.store import Store
 
-KEY = ("device", "time_us", "identity", "occurrence")
-
 
 class Writer:
     """Writes the blocks of one batch within the caller's transaction."""
