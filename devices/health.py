@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from devices import fleet, offsets, query
 from devices.cells import Sums, cell_of
+from devices.errors import DevicesError
 from devices.ingest import iso
 from devices.query import Wanted
 from devices.store import Store, now_us
@@ -41,8 +43,12 @@ class _Own:
 
 
 def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
-    """Every handset with its figures and the reasons to pull it in, the most urgent first; JSON-able."""
-    own, sums = _collect(store, wanted or Wanted())
+    """Every handset with its figures and the reasons to pull it in, the most urgent first; JSON-able.
+
+    wanted: when and where; its devices and unit say which handsets come back, held against all.
+    """
+    wanted = wanted or Wanted()
+    own, sums = _collect(store, dataclasses.replace(wanted, devices=(), unit="", min_dbm=None, max_dbm=None))
     visits = sums.result()
     arrays = {name: visits.column(name).to_numpy() for name in visits.column_names}
     known = query.names(store)
@@ -68,6 +74,11 @@ def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
         row |= _service({key: values[mine] for key, values in arrays.items()}, best[mine])
         rows.append(row)
     _judge(rows)
+    if missing := sorted(set(wanted.devices) - set(register)):
+        raise DevicesError(f"no handset {', '.join(missing)}; `radiocov fleet list` shows them")
+    if wanted.devices or wanted.unit:
+        rows = [row for row in rows if row["device_id"] in (wanted.devices or register)
+                and row["unit"] == (wanted.unit or row["unit"])]  # fmt: skip
     rows.sort(key=lambda row: (-row["urgency"], row["device_id"]))
     fleet_figures = {"handsets": len(rows), "sigma_db": None, "tau_db": None}
     if fitted is not None:

@@ -21,15 +21,13 @@ def conditions(command: Any) -> Any:
         click.option("--area", type=click.Path(exists=True, path_type=str), help="A file of polygons (GeoJSON ...)."),
         click.option("--device", "devices", multiple=True, help="A handset; may be given several times."),
         click.option("--unit", default="", help="Handsets of a unit."),
-        click.option("--min-dbm", type=float, help="Weakest level."),
-        click.option("--max-dbm", type=float, help="Strongest level."),
     )):  # fmt: skip
         command = option(command)
     return command
 
 
 def _wanted(from_: str | None, to_: str | None, bbox: str | None, area: str | None, devices: tuple[str, ...],
-            unit: str, min_dbm: float | None, max_dbm: float | None) -> Any:  # fmt: skip
+            unit: str, min_dbm: float | None = None, max_dbm: float | None = None) -> Any:  # fmt: skip
     from devices.query import Wanted
 
     return Wanted(
@@ -98,9 +96,9 @@ def _polygon(path: str | None) -> Any:
 def health(project: str, as_csv: bool, everything: bool, store_url: str, as_json: bool, **which: Any) -> None:
     """Which handsets to pull in, and why, the most urgent first.
 
-    A handset's offset is against the others that were in the same 100 m cells on the same transmitter, with an
-    interval that holds the true one at 95 %; the bench offset of the register is taken off before. Only reads; the
-    look into the records is logged.
+    A handset's offset is against all others that were in the same 100 m cells on the same transmitter, with an
+    interval that holds the true one at 95 %; the bench offset of the register is taken off before. --device and --unit
+    say which handsets are shown. Reads, and writes a line into the access log.
 
     \b
     Examples:
@@ -151,6 +149,8 @@ def health(project: str, as_csv: bool, everything: bool, store_url: str, as_json
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=str),
               help="The file: .gpkg, .parquet or .csv.")  # fmt: skip
 @conditions
+@click.option("--min-dbm", type=float, help="Weakest level.")
+@click.option("--max-dbm", type=float, help="Strongest level.")
 @click.option("--cells", "side_m", type=click.FloatRange(10, 10_000), metavar="METRES",
               help="Figures of square cells of that side instead of records.")  # fmt: skip
 @click.option("--identities", is_flag=True, help="Real ids instead of pseudonyms; needs the key file, and is logged.")

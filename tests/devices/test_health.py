@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from devices import offsets
+from devices.errors import DevicesError
 from devices.health import health
 
 
@@ -107,6 +108,16 @@ def test_the_offset_of_the_register_is_taken_off_first(take, sqlite):
     fleet.add(sqlite, {"device_id": "F5", "calibration_offset_db": -9})
     row = next(row for row in health(sqlite)["handsets"] if row["device_id"] == "F5")
     assert abs(row["offset_db"]) < 2.5 and not any(reason.startswith("reads ") for reason in row["reasons"])
+
+
+def test_one_handset_is_held_against_all_others(take, sqlite):
+    from devices.query import Wanted
+
+    take(fleet_log())
+    every = {row["device_id"]: row for row in health(sqlite)["handsets"]}
+    assert health(sqlite, Wanted(devices=["F5"]))["handsets"] == [every["F5"]]
+    with pytest.raises(DevicesError, match="no handset Z9"):
+        health(sqlite, Wanted(devices=["Z9"]))
 
 
 def test_an_empty_store_has_no_handsets(sqlite):
