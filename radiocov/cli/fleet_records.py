@@ -97,8 +97,8 @@ def health(project: str, as_csv: bool, everything: bool, store_url: str, as_json
     """Which handsets to pull in, and why, the most urgent first.
 
     A handset's offset is against all others that were in the same 100 m cells on the same transmitter, with an
-    interval that holds the true one at 95 %; the bench offset of the register is taken off before. --device and --unit
-    say which handsets are shown. Reads, and writes a line into the access log.
+    interval that holds the true one at 95 %; the bench offset of the register is taken off before. --device and
+    --unit say which handsets are shown. Reads, and writes a line into the access log.
 
     \b
     Examples:
