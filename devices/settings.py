@@ -54,7 +54,7 @@ class Settings:
             if value and value not in allowed:
                 raise DevicesError(f"{key} is {value!r}; possible: {', '.join(allowed)}")
         if len(self.device_id) > 32 or re.fullmatch(r"\d+(\.\d+)?[eE][+-]?\d+", self.device_id):
-            raise DevicesError(f"device_id {self.device_id!r} is not an identity; at most 32 characters, digits whole")
+            raise DevicesError(f"device_id {self.device_id!r} is no identity; at most 32 characters, no exponent")
         if self.rssi_scale == 0:
             raise DevicesError("rssi_scale is 0; it is dBm per unit, such as 1 or 0.5")
         if self.sensitivity_dbm is not None and not -140 <= self.sensitivity_dbm <= -10:
