@@ -21,7 +21,7 @@ def cause_of(error: Exception, name: str) -> str:
     code = _code(error)
     text = str(error)
     if code == errno.EACCES or "Permission denied" in text:
-        return f"no permission for {name}; {_permission(name)}"
+        return f"no permission for {name}; {permission(name)}"
     if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "PermissionError(13" in text:
         who = holder(name)
         return f"another program has {name} open{f' ({who})' if who else ''}; close it there"
@@ -50,7 +50,8 @@ def _code(error: Exception) -> int | None:
     return number
 
 
-def _permission(name: str) -> str:
+def permission(name: str) -> str:
+    """How to get at a port that the system keeps from the user."""
     if os.name == "nt":
         return "another program may have it open"
     import getpass

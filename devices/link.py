@@ -135,13 +135,24 @@ class SerialLink(Link):
             data = port.read(1)
             first = utc_us(), boot_ns()
             if data:
-                more = min(port.in_waiting, READ_BYTES)
-                data += port.read(more) if more else b""
+                data += self._waiting(port)
         except (OSError, TypeError) as error:
             # TypeError: pyserial when the handle was closed under it
             self.close()
             raise LinkError(cause_of(error, self.where)) from error
         return [Chunk(bytes(data), *first, self.name)] if data else []
+
+    def _waiting(self, port: serial.SerialBase) -> bytes:
+        """What has come besides the first byte."""
+        if not self.where.startswith("socket://"):
+            more = min(port.in_waiting, READ_BYTES)
+            return port.read(more) if more else b""
+        # in_waiting only says whether there is something on a socket
+        port.timeout = 0
+        try:
+            return port.read(READ_BYTES)
+        finally:
+            port.timeout = READ_S
 
     def write(self, data: bytes) -> None:
         if self._port is None:
@@ -149,7 +160,8 @@ class SerialLink(Link):
         try:
             self._port.write(data)
         except serial.SerialTimeoutException as error:
-            raise LinkError(f"{self.name} takes no bytes: flow control waits (rtscts) or nothing is connected") from error
+            text = f"{self.name} takes no bytes: flow control waits (rtscts), or nothing is connected"
+            raise LinkError(text) from error
         except OSError as error:
             self.close()
             raise LinkError(cause_of(error, self.where)) from error

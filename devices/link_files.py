@@ -1,4 +1,7 @@
-"""Files as links: one that may still be written to, and a folder of such files."""
+"""Files as links: one that may still be written to, and a folder of such files.
+
+Their chunks have no stamps: when a line was written is not when it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import time
 from pathlib import Path
 
 from devices.causes import cause_of
-from devices.link import READ_S, Link, LinkError, stamped
+from devices.link import READ_S, Link, LinkError
 from devices.settings import Settings
 from devices.streams import Chunk
 
@@ -69,7 +72,7 @@ class FileLink(Link):
             self.ends = not self.follow
             if self.follow:
                 time.sleep(READ_S)
-        return stamped(data, self.name)
+        return [Chunk(data, source=self.name)] if data else []
 
     def close(self) -> None:
         pass
@@ -99,11 +102,13 @@ class FolderLink(Link):
             path = Path(self.name) / name
             tail = self._tails.setdefault(name, Tail(path))
             try:
-                chunks += stamped(tail.read(), str(path))
+                data = tail.read()
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise LinkError(cause_of(error, str(path))) from error
+            if data:
+                chunks.append(Chunk(data, source=str(path)))
         if not chunks:
             time.sleep(READ_S)
         return chunks

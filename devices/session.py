@@ -88,6 +88,7 @@ class Session:
         self.settings = settings or Settings()
         self.parsers: dict[str, Parser | Recognising] = {}
         self.positions: set[str] = set()
+        self._noted: dict[str, dict[str, Any]] = {}
         self._now: list[Fix] = []
 
     def feed(self, entry: Entry) -> list[Item]:
@@ -100,7 +101,10 @@ class Session:
             return [*items, entry.event]
         source = entry.source
         if source not in self.parsers:
-            self.parsers[source] = self._parser({}, midway=entry.mono_ns is not None)
+            # a file of a folder is read as the folder is to be
+            noted = next((v for name, v in self._noted.items() if source.startswith((name + "/", name + "\\"))), {})
+            self.parsers[source] = self._parser(noted, midway=entry.mono_ns is not None)
+            self._connect(source)
         parser = self.parsers[source]
         items = parser.feed(entry) if isinstance(entry, Chunk) else parser.sent(entry)
         if isinstance(parser, Recognising) and parser.found:
@@ -136,7 +140,10 @@ class Session:
             items = self._named(self.parsers[setup.source].finish(), setup.source)
         if setup.values.get("gps"):
             self.positions.add(setup.source)
-        self.parsers[setup.source] = self._parser(setup.values, midway=True)
+        self._noted[setup.source] = setup.values
+        if setup.values.get("folder"):
+            return items
+        self.parsers[setup.source] = self._parser(setup.values, midway=not setup.values.get("file"))
         for source in self.parsers:
             self._connect(source)
         return items

@@ -118,4 +118,4 @@ def _unknown(file: BinaryIO, head: bytes) -> str:
     if foreign:
         raise DevicesError(f"{where}: {foreign.advice}")
     known = ", ".join(PROTOCOLS)
-    raise DevicesError(f"{where}: neither a journal nor a capture of a known protocol; --protocol names one of {known}")
+    raise DevicesError(f"{where}: neither a journal nor a capture of a known protocol ({known})")
