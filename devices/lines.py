@@ -12,6 +12,8 @@ from devices.streams import Chunk, Counts
 
 MAX_LINE = 4096
 _END = re.compile(rb"[\r\n]+")
+# what only the beginning of a line looks like, so that it is whole although the stream was joined before its end
+_BEGINS = re.compile(rb"\+[A-Z]{3,}[:= ]|\$[A-Z]{3}|\{\s*\"class\"|AT[+EIZ]|OK$|ERROR$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Splitter:
     """Splits chunks into lines in constant memory; counts what it drops.
 
     midway: the link was opened while the other end was speaking, so what comes before the first line end is a
-    fragment. Counted: "nul-or-ff" bytes, "overlong" lines (over `limit` bytes), "joined-midway", "cut-at-end".
+    fragment, unless it looks like the beginning of a line. Counted: "nul-or-ff" bytes, "overlong" lines (over `limit`
+    bytes), "joined-midway", "cut-at-end".
     """
 
     def __init__(self, counts: Counts, *, midway: bool = False, limit: int = MAX_LINE) -> None:
@@ -59,20 +62,16 @@ class Splitter:
         self._append(rest, stamp)
         return lines
 
-    def restart(self) -> Line | None:
+    def restart(self) -> None:
         """The stream was interrupted: what is open is lost, and what follows may begin midway."""
-        if self._open and not self._midway:
+        if self._open:
             self.counts.add("cut-at-end")
         self._open.clear()
         self._overlong = False
         self._midway = True
-        return None
 
     def finish(self) -> Line | None:
         """What stood after the last line end, for a protocol that can prove it whole; the caller counts it."""
-        if self._midway or self._overlong or not self._open:
-            self._open.clear()
-            return None
         return self._take()
 
     def _append(self, piece: bytes, stamp: tuple[int | None, int | None]) -> None:
@@ -93,7 +92,7 @@ class Splitter:
         if not data.strip() and not overlong:
             return None
         self.number += 1
-        if midway:
+        if midway and not _BEGINS.match(data):
             self.counts.add("joined-midway")
             return None
         return None if overlong else Line(data.strip(b" \t"), self.number, *self._stamp)

@@ -1,7 +1,7 @@
 """Finding the baud rate and the protocol of a port the user has named.
 
-First it is listened to; then a line end and AT are sent, and queries that only read. Nothing that could transmit is ever
-written: every command passes `polling.is_safe`.
+First it is listened to; then a line end and AT are sent, and queries that only read. Nothing that could transmit is
+ever written: every command passes `polling.is_safe`.
 """
 
 from __future__ import annotations
@@ -72,15 +72,9 @@ def _judge(heard: bytes, baud: int) -> Found | None:
 
 def _ask(link: SerialLink, baud: int) -> Found | None:
     answer = _query(link, "AT", b"\r\nAT\r")
-    asked = answer
-    if not _is_answer(answer):
-        # chips of this kind say nothing before they are greeted
-        questions = QUESTIONS[-1:]
-    else:
-        questions = QUESTIONS
-    for command, protocol in questions:
+    # chips with AT+DMO say nothing before they are greeted
+    for command, protocol in QUESTIONS if _is_answer(answer) else QUESTIONS[-1:]:
         said = _query(link, command)
-        asked += said
         if recognise(said.replace(command.encode(), b"")) == protocol:
             return Found(baud, protocol, f"it answers {command}")
     return Found(baud, "", "it answers AT, but none of the known queries") if _is_answer(answer) else None

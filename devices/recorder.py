@@ -168,7 +168,7 @@ class _Reading(threading.Thread):
             try:
                 notes = self.link.open()
             except LinkError as error:
-                if str(error) != said:
+                if str(error) != said and "is not there" not in str(error):
                     said = str(error)
                     self.tell("link-waits", said)
                 continue
@@ -323,14 +323,14 @@ class Recorder:
             self.rejects["parser-fault"] = self.rejects.get("parser-fault", 0) + 1
             text = f"{source}: {type(error).__name__}: {error}; the bytes are kept"
             items = [Event(utc_us(), "parser-fault", text)]
-        counts = self.by_source.setdefault(source, [0, 0])
         for item in items:
             if isinstance(item, Record):
                 self.records += 1
-                counts[0] += 1
+                # a position of one port releases levels of others
+                self.by_source.setdefault(item.raw_ref.rpartition(":")[0], [0, 0])[0] += 1
             elif isinstance(item, Reject):
                 self.rejects[item.code] = self.rejects.get(item.code, 0) + 1
-                counts[1] += 1
+                self.by_source.setdefault(source, [0, 0])[1] += 1
             self.on_item(item)
 
     def view(self) -> list[PortView]:

@@ -184,9 +184,12 @@ class Session:
         return items
 
     def _named(self, items: list[Item], source: str) -> list[Item]:
-        for item in items:
+        """Items that say which port they are from."""
+        for i, item in enumerate(items):
             if isinstance(item, Record):
                 item.raw_ref = f"{source}:{item.row_no}" if source else str(item.row_no)
+            elif isinstance(item, Event) and len(self.parsers) > 1:
+                items[i] = dataclasses.replace(item, text=f"{source}: {item.text}")
         return items
 
 

@@ -122,7 +122,7 @@ class Simulated:
 def recorded(handsets: Sequence[Simulated], seconds: float, start_us: int, settings: Settings,
              progress: Callable[[float], None] = lambda share: None) -> Iterator[Entry]:  # fmt: skip
     """What a recorder would have written of a drive that starts at start_us, as fast as it can be made."""
-    stations = [_Station(one, start_us, settings) for one in handsets]
+    stations = [_Station(one, start_us, settings, tells=i == 0) for i, one in enumerate(handsets)]
     for station in stations:
         yield station.set_up()
     ticks = round(seconds * 10)
@@ -135,9 +135,10 @@ def recorded(handsets: Sequence[Simulated], seconds: float, start_us: int, setti
 
 
 class _Station:
-    """A handset and the poller that would ask it, on a clock made up."""
+    """A handset and the poller that would ask it, on a clock made up. tells: of jumps of that clock."""
 
-    def __init__(self, handset: Simulated, start_us: int, settings: Settings) -> None:
+    def __init__(self, handset: Simulated, start_us: int, settings: Settings, tells: bool) -> None:
+        self._tells = tells
         self.simulated = handset
         self.handset = make(handset.kind, handset.number)
         protocol = handset.kind
@@ -159,7 +160,8 @@ class _Station:
         if jumped != self._jumped:
             text = f"the computer's clock was set forward by {jumped - self._jumped:.1f} s"
             self._jumped = jumped
-            yield Happened(Event(utc, "clock-jump", text), mono)
+            if self._tells:
+                yield Happened(Event(utc, "clock-jump", text), mono)
         lost = drive.has("unplug", t_s)
         if lost != self._lost:
             self._lost = lost

@@ -14,6 +14,7 @@ SAME_S = 0.1
 FASTEST_MPS = 100.0
 MAX_WAITING = 20_000
 CLOCK_OFFSET_S = 3.0
+CLOCK_AGREEING = 3
 Item = Record | Reject | Event
 # EN 300 392-2 static reference sensitivity of a terminal; a PDT handset's static sensitivity
 SENSITIVITY_DBM = {"tetra": -112.0, "pdt": -118.0}
@@ -65,7 +66,8 @@ class Assembler:
         self._fixes: deque[Fix] = deque(maxlen=512)
         self._waiting: deque[tuple[float, Record]] = deque()
         self._nameless: list[Record] = []
-        self._offset_s: float | None = None
+        self._offsets: deque[tuple[int, float]] = deque(maxlen=CLOCK_AGREEING)
+        self._offset_s = 0.0
 
     def identity(self, device_id: str) -> list[Item]:
         """The device has said who it is; a declared identity goes before it."""
@@ -123,6 +125,7 @@ class Assembler:
         while self._waiting and (self._waiting[0][0] <= fixed_until or self._waiting[0][0] < waited_since):
             at_s, record = self._waiting.popleft()
             self._place(record, at_s)
+            self._correct_time(record)
             items += self._finished(record)
             if most is not None and len(items) >= most:
                 break
@@ -154,6 +157,13 @@ class Assembler:
             elif age > self.settings.stale_s:
                 add_flag(record, "position-stale")
         self._judge_no_service(record)
+
+    def _correct_time(self, record: Record) -> None:
+        """The satellites' time where the computer's is known to be off."""
+        if self._offset_s and record.time_source == "host":
+            record.time_utc_us -= round(self._offset_s * 1e6)
+            record.time_source = "gps"
+            add_flag(record, "computer-clock-off")
 
     def _judge_no_service(self, record: Record) -> None:
         if record.service_state != "no_service":
@@ -193,18 +203,28 @@ class Assembler:
         return result
 
     def clock(self, fix: Fix) -> list[Item]:
-        """Tells when the computer's clock and that of the satellites differ, and again when that changes."""
+        """Finds by how much the computer's clock is off; tells once, and again when that changes.
+
+        Several fixes in a row have to agree: a single one may just be old.
+        """
         if fix.time_us is None or fix.utc_us is None or fix.lat is None:
             return []
-        offset = (fix.utc_us - fix.time_us) / 1e6
-        known = self._offset_s or 0.0
-        if abs(offset - known) <= CLOCK_OFFSET_S:
+        if self._offsets and self._offsets[-1][0] == fix.time_us:
+            return []
+        self._offsets.append((fix.time_us, (fix.utc_us - fix.time_us) / 1e6))
+        offsets = sorted(offset for _, offset in self._offsets)
+        if len(offsets) < CLOCK_AGREEING or offsets[-1] - offsets[0] > CLOCK_OFFSET_S:
+            return []
+        offset = offsets[len(offsets) // 2]
+        if abs(offset) <= CLOCK_OFFSET_S:
+            offset = 0.0
+        if abs(offset - self._offset_s) <= CLOCK_OFFSET_S and bool(offset) == bool(self._offset_s):
             return []
         self._offset_s = offset
+        if not offset:
+            return [Event(fix.utc_us, "clock-offset", "the computer's clock agrees with the satellites' again")]
         way = "ahead of" if offset > 0 else "behind"
-        text = f"the computer's clock is {abs(offset):.0f} s {way} the satellites'; set it (records keep its time)"
-        if abs(offset) <= CLOCK_OFFSET_S:
-            text = "the computer's clock agrees with the satellites' again"
+        text = f"the computer's clock is {abs(offset):.0f} s {way} the satellites'; records are given theirs, set it"
         return [Event(fix.utc_us, "clock-offset", text)]
 
 
