@@ -76,8 +76,10 @@ def holder(name: str) -> str:
         if process.name == str(os.getpid()):
             continue
         try:
-            for handle in os.scandir(process / "fd"):
-                if os.readlink(handle.path).startswith("/dev/") and os.stat(handle.path).st_rdev == target.st_rdev:
+            with os.scandir(process / "fd") as handles:
+                paths = [handle.path for handle in handles]
+            for path in paths:
+                if os.readlink(path).startswith("/dev/") and os.stat(path).st_rdev == target.st_rdev:
                     return f"{(process / 'comm').read_text().strip()}, process {process.name}"
         except OSError:
             # gone by now, or another user's

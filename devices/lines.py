@@ -13,7 +13,7 @@ from devices.streams import Chunk, Counts
 MAX_LINE = 4096
 _END = re.compile(rb"[\r\n]+")
 # what only the beginning of a line looks like, so that it is whole although the stream was joined before its end
-_BEGINS = re.compile(rb"\+[A-Z]{3,}[:= ]|\$[A-Z]{3}|\{\s*\"class\"|AT[+EIZ]|OK$|ERROR$")
+_BEGINS = re.compile(rb"\+[A-Z]{3,}[:= ]|\$[A-Z]{3}|\{\s*\"class\"|AT[+EIZ]|AT$|OK$|ERROR$")
 
 
 @dataclass(frozen=True, slots=True)

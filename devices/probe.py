@@ -47,7 +47,10 @@ def probe(name: str, settings: Settings, say: Callable[[str, int, int], None] = 
         link.open()
         try:
             heard = _listen(link, LISTEN_S)
-            found = _judge(heard, baud) or _ask(link, baud)
+            found = _judge(heard, baud)
+            if found is None or found.protocol == "nmea":
+                # positions may be only what a handset says without being asked
+                found = _ask(link, baud) or found
         finally:
             link.close()
         if found:
@@ -77,7 +80,9 @@ def _ask(link: SerialLink, baud: int) -> Found | None:
         said = _query(link, command)
         if recognise(said.replace(command.encode(), b"")) == protocol:
             return Found(baud, protocol, f"it answers {command}")
-    return Found(baud, "", "it answers AT, but none of the known queries") if _is_answer(answer) else None
+    if _is_answer(answer) and recognise(answer) != "nmea":
+        return Found(baud, "", "it answers AT, but none of the known queries")
+    return None
 
 
 def _is_answer(data: bytes) -> bool:

@@ -25,7 +25,8 @@ class Fix:
     """A position; lat None says that there explicitly is none.
 
     at_s: when it was true, on the clock of the stream; time_us: UTC the receiver gave it, None where that is not
-    known or not trusted; utc_us: the host's clock then. The other names are those of `Record`.
+    known or not trusted; utc_us: the host's clock then; unit: who
+    the sentence says it is from. The other names are those of `Record`.
     """
 
     lat: float | None
@@ -41,6 +42,7 @@ class Fix:
     speed_mps: float | None = None
     course_deg: float | None = None
     flags: str = ""
+    unit: str = ""
     row_no: int = 0
     raw_key: str = ""
 

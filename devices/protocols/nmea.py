@@ -25,6 +25,9 @@ DAY_S = 86400.0
 KNOT_MPS = 1852 / 3600
 EARLIEST_US = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp() * 1e6)
 AHEAD_US = 600_000_000
+DAY_US = 86_400_000_000
+#: a computer whose clock is before this was never set: this software is younger
+SOFTWARE_US = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp() * 1e6)
 ROLLOVER_US = 1024 * 7 * 86400 * 1_000_000
 PIVOT = 80
 KENWOOD = ("PKNDS", "PKNSH", "PKLDS", "PKLSH")
@@ -58,12 +61,11 @@ class _Epoch:
 
 
 class Nmea:
-    """Sentences in, fixes out: an epoch is given out when the next begins. `unit` is a radio's own identity."""
+    """Sentences in, fixes out: an epoch is given out when the next begins."""
 
     def __init__(self, settings: Settings, counts: Counts) -> None:
         self.settings = settings
         self.counts = counts
-        self.unit = ""
         self._epoch: _Epoch | None = None
         self._last: tuple[date, float] | None = None
         self._better_than_gll = 0
@@ -197,7 +199,7 @@ class Nmea:
         self._place(epoch, message)
         sender = getattr(message, "senderid", "")
         fleet = f"{getattr(message, 'fleetId', '')}-{getattr(message, 'deviceId', '')}".strip("-")
-        epoch.unit = self.unit = sender or fleet
+        epoch.unit = sender or fleet
         if getattr(message, "identity", "") == "PKNDS":
             self._day(epoch, fields[8] if len(fields) > 8 else "")
             self._put(epoch, "speed_mps", getattr(message, "sog", ""), KNOT_MPS)
@@ -269,8 +271,8 @@ class Nmea:
         mono = epoch.line.mono_ns
         at = mono / 1e9 if mono is not None else (host if host is not None else time_us) / 1e6
         fix = Fix(epoch.lat if has else None, epoch.lon if has else None, at, time_us, host,
-                  fix=kind if has else "none", flags=" ".join(epoch.flags), row_no=epoch.line.number,
-                  raw_key=epoch.raw)  # fmt: skip
+                  fix=kind if has else "none", flags=" ".join(epoch.flags), unit=epoch.unit,
+                  row_no=epoch.line.number, raw_key=epoch.raw)  # fmt: skip
         for name, value in epoch.values.items():
             if has or name == "satellites":
                 setattr(fix, name, value)
@@ -307,11 +309,12 @@ def untrusted(us: int, host_us: int | None) -> str:
     reference = host_us if host_us is not None else utc_us()
     behind = reference - us
     weeks = round(behind / ROLLOVER_US)
-    rolled = abs(behind - weeks * ROLLOVER_US) < DAY_S * 1e6
+    rolled = abs(behind - weeks * ROLLOVER_US) < DAY_US
     if us < EARLIEST_US:
         hint = " (a GPS week rollover?)" if host_us is None or rolled else ""
         return f"the receiver's clock says {day}, before 2010{hint}"
-    if behind < -AHEAD_US:
+    # up to a day ahead of a computer, it is the computer that is wrong
+    if behind < -(AHEAD_US if host_us is None else DAY_US) and reference >= SOFTWARE_US:
         return f"the receiver's clock says {day}, which is in the future"
     if host_us is not None and weeks and rolled:
         return f"the receiver's clock says {day}, {1024 * weeks} weeks behind (GPS week rollover)"

@@ -18,5 +18,5 @@ class NmeaLog(LineParser):
         if self.on_fix is not None:
             self.on_fix(fix)
             return []
-        record = from_fix(fix, self, self.nmea.unit if not self.settings.device_id else "")
+        record = from_fix(fix, self, "" if self.settings.device_id else fix.unit)
         return self.assembler.clock(fix) + self.assembler.whole(record)

@@ -144,10 +144,10 @@ class ShortData:
         record.device_id = head.calling[-8:]
         record.lat, record.lon, record.fix = report.lat, report.lon, "2d"
         record.accuracy_m, record.speed_mps, record.course_deg = report.error_m, report.speed_mps, report.course_deg
+        # the report says "less than"; there is no level that an old position could mislead
         record.pos_age_s = report.elapsed_s
-        if report.elapsed_s is None or report.elapsed_s > self.parser.settings.lost_s:
-            record.lat = record.lon = None
-            add_flag(record, "position-lost")
+        if report.elapsed_s is None or report.elapsed_s > self.parser.settings.stale_s:
+            add_flag(record, "position-stale")
         record.raw_key = f"{head.calling} {pdu.upper()}"
         return items + self.parser.assembler.whole(record)
 

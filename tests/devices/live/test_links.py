@@ -1,0 +1,256 @@
+"""Links: real pseudo-terminals and sockets, unplugged and back, under the same name or another."""
+
+import os
+import socket
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+import serial
+from serial.rfc2217 import PortManager
+from serial.tools import list_ports
+
+from devices import causes
+from devices.errors import DevicesError
+from devices.link import GpsdLink, LinkError, SerialLink, open_link
+from devices.settings import Settings, load_profile
+
+
+def read_until(link, wanted, seconds=5):
+    end, heard = time.monotonic() + seconds, b""
+    while wanted not in heard and time.monotonic() < end:
+        heard += b"".join(chunk.data for chunk in link.read())
+    return heard
+
+
+@pytest.fixture
+def server():
+    """Starts a TCP server that runs `talk(connection)` for its first client; gives its port number."""
+    listeners, threads = [], []
+
+    def start(talk):
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                talk(connection)
+
+        threads.append(threading.Thread(target=serve, daemon=True))
+        threads[-1].start()
+        return listener.getsockname()[1]
+
+    yield start
+    for thread in threads:
+        thread.join(5)
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.fixture
+def pty():
+    ends = []
+
+    def new():
+        master, slave = os.openpty()
+        ends.extend((master, slave))
+        return master, os.ttyname(slave)
+
+    yield new
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            continue
+
+
+def test_bytes_of_a_serial_port_come_whole_and_stamped(pty):
+    master, name = pty()
+    link = SerialLink(name, Settings())
+    link.open()
+    before = time.time_ns() // 1000
+    data = bytes(range(33, 127)) * 40
+    os.write(master, data)
+    chunks, end = [], time.monotonic() + 5
+    while sum(len(c.data) for c in chunks) < len(data) and time.monotonic() < end:
+        chunks += link.read()
+    link.close()
+    assert b"".join(c.data for c in chunks) == data
+    assert all(c.source == name and before <= c.utc_us <= time.time_ns() // 1000 for c in chunks)
+    assert sorted(c.mono_ns for c in chunks) == [c.mono_ns for c in chunks]
+
+
+def test_what_is_written_arrives(pty):
+    master, name = pty()
+    link = SerialLink(name, Settings())
+    link.open()
+    link.write(b"AT+CSQ?\r")
+    link.close()
+    assert os.read(master, 100) == b"AT+CSQ?\r"
+
+
+def usb(device, **values):
+    given = {"vid": 0x0403, "pid": 0x6001, "serial_number": "A1", "location": "1-1:1.0", **values}
+    return SimpleNamespace(device=device, **given)
+
+
+def test_a_usb_port_is_found_again_under_another_name(pty, monkeypatch):
+    first_master, first = pty()
+    second_master, second = pty()
+    plugged = [usb(first)]
+    monkeypatch.setattr(list_ports, "comports", lambda: plugged)
+    link = SerialLink(first, Settings())
+    link.open()
+    plugged[:] = [usb(first, serial_number="B2"), usb("/dev/none", pid=1)]
+    assert not link.find_again(), "another device under the old name is not the one that was recorded"
+    plugged.append(usb(second, location="3-2:1.0"))
+    assert link.find_again() and link.where == second
+    link.close()
+    link.open()
+    os.write(second_master, b"hello")
+    assert read_until(link, b"hello") == b"hello"
+    link.close()
+
+
+def test_a_cable_without_a_serial_number_is_known_by_its_socket(pty, monkeypatch):
+    _, name = pty()
+    plugged = [usb(name, serial_number=None)]
+    monkeypatch.setattr(list_ports, "comports", lambda: plugged)
+    link = SerialLink(name, Settings())
+    link.open()
+    link.close()
+    plugged[:] = [usb("/dev/ttyUSB7", serial_number=None, location="2-4:1.0")]
+    assert not link.find_again()
+    plugged[:] = [usb("/dev/ttyUSB7", serial_number=None)]
+    assert link.find_again() and link.where == "/dev/ttyUSB7"
+
+
+def test_a_socket_is_read_in_blocks_and_its_end_is_told(server):
+    data = b"+CSQ: 20,99\r\n" * 300
+    port = server(lambda connection: connection.sendall(data))
+    link = open_link(f"socket://127.0.0.1:{port}", Settings())
+    assert link.open() == []
+    chunks, heard = [], b""
+    with pytest.raises(LinkError, match="has closed the connection"):
+        while True:
+            chunks += link.read()
+    heard = b"".join(c.data for c in chunks)
+    assert heard == data and len(chunks) < 60
+
+
+def test_a_connection_across_the_network_is_warned_of(monkeypatch):
+    monkeypatch.setattr(serial, "serial_for_url", lambda url, **_: SimpleNamespace(open=lambda: None))
+    notes = open_link("socket://192.0.2.7:4001", Settings()).open()
+    assert notes == ["socket://192.0.2.7:4001 crosses the network without encryption or password"]
+    assert open_link("socket://localhost:4001", Settings()).open() == []
+
+
+@pytest.mark.filterwarnings("ignore:setDaemon")
+def test_rfc2217_reads_and_sets_the_rate(server):
+    far = serial.serial_for_url("loop://", timeout=0.1)
+
+    def talk(connection):
+        stream = SimpleNamespace(write=connection.sendall)
+        manager = PortManager(far, stream)
+        connection.settimeout(0.05)
+        sent = False
+        while True:
+            try:
+                data = connection.recv(1024)
+                if not data:
+                    return
+                for byte in manager.filter(data):
+                    far.write(byte)
+            except TimeoutError:
+                if not sent and far.baudrate == 4800:
+                    connection.sendall(b"".join(manager.escape(b"$GPRMC\xff,1\r\n")))
+                    sent = True
+
+    port = server(talk)
+    link = open_link(f"rfc2217://127.0.0.1:{port}", Settings(baud=4800))
+    link.open()
+    assert read_until(link, b"\n") == b"$GPRMC\xff,1\r\n" and far.baudrate == 4800
+    link.close()
+
+
+def test_gpsd_is_asked_to_watch_and_its_lines_come(server):
+    asked = []
+
+    def talk(connection):
+        asked.append(connection.recv(100))
+        connection.sendall(b'{"class":"TPV","mode":1}\r\n')
+
+    link = open_link(f"gpsd://127.0.0.1:{server(talk)}", Settings())
+    assert isinstance(link, GpsdLink)
+    link.open()
+    assert read_until(link, b"\n") == b'{"class":"TPV","mode":1}\r\n'
+    with pytest.raises(LinkError, match="has closed the connection"):
+        link.read()
+    assert asked == [b'?WATCH={"enable":true,"json":true};\n']
+
+
+def test_a_folder_gives_its_files_and_what_is_added_to_them(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"one\ntw")
+    (tmp_path / ".hidden").write_bytes(b"no\n")
+    (tmp_path / "b.txt.part").write_bytes(b"no\n")
+    link = open_link(str(tmp_path), Settings())
+    link.open()
+    assert [(os.path.basename(c.source), c.data) for c in link.read()] == [("a.txt", b"one\n")]
+    (tmp_path / "b.txt").write_bytes(b"new\n")
+    with open(tmp_path / "a.txt", "ab") as file:
+        file.write(b"o\n")
+    found = [(os.path.basename(c.source), c.data) for c in link.read()]
+    assert found == [("a.txt", b"two\n"), ("b.txt", b"new\n")]
+    (tmp_path / "b.txt").write_bytes(b"x\n")
+    assert [c.data for c in link.read()] == [b"x\n"], "a file written anew is read from its start"
+    assert link.read() == []
+
+
+def test_a_large_file_comes_in_bounded_pieces(tmp_path):
+    path = tmp_path / "big.txt"
+    path.write_bytes(b"+CSQ: 20,99\r\n" * 20_000)
+    link = open_link(str(path), Settings(), follow=False)
+    link.open()
+    pieces = []
+    while not link.ends:
+        pieces += [c.data for c in link.read()]
+    assert b"".join(pieces) == path.read_bytes() and max(map(len, pieces)) <= 1 << 16
+
+
+def test_unknown_forms_of_address_are_refused():
+    with pytest.raises(DevicesError, match=r"ftp://x: there is no such form of address; possible: gpsd://"):
+        open_link("ftp://x")
+    with pytest.raises(DevicesError, match="port number"):
+        open_link("gpsd://host:99999999")
+
+
+def test_the_program_that_holds_a_port_is_named(pty):
+    import subprocess
+    import sys
+
+    _, name = pty()
+    code = f"import os,sys; os.open({name!r}, os.O_RDWR | os.O_NOCTTY); print('open', flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes, text=True) as other:
+        other.stdout.readline()
+        assert f"process {other.pid}" in causes.holder(name)
+        other.stdin.close()
+
+
+def test_a_profile_names_the_key_at_fault(tmp_path):
+    path = tmp_path / "p.toml"
+    cases = {
+        'bauds = 9600': "there is no key 'bauds'", 'baud = "9600"': "baud = '9600'; it has to be a whole number",
+        'datum = "wgs72"': "datum is 'wgs72'; possible: wgs84", "rtscts = 1": "it has to be true or false",
+        "baud = ": "not TOML", 'device_id = "4.60E+14"': "is no identity", "queries = [1]": "a list of texts",
+    }  # fmt: skip
+    for text, reason in cases.items():
+        path.write_text(text)
+        with pytest.raises(DevicesError) as caught:
+            load_profile(path)
+        assert str(caught.value).startswith(str(path)) and reason in str(caught.value)
+    path.write_text('baud = 38400\nrssi_scale = 1\ndate = 2026-11-24\nqueries = ["AT+CSQ?"]\ndtr = false\n')
+    profile = load_profile(path)
+    assert (profile.baud, profile.rssi_scale, profile.queries, profile.dtr) == (38400, 1, ("AT+CSQ?",), False)
