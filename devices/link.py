@@ -105,7 +105,10 @@ class SerialLink(Link):
         try:
             port = serial.serial_for_url(self.where, do_not_open=True)
             port.baudrate = settings.baud or DEFAULT_BAUD
-            port.timeout, port.write_timeout = READ_S, 1.0
+            port.timeout = READ_S
+            with contextlib.suppress(NotImplementedError):
+                # rfc2217 has none
+                port.write_timeout = 1.0
             port.rtscts = settings.rtscts
             if os.name == "posix" and isinstance(port, serial.Serial):
                 port.exclusive = True

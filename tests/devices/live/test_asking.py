@@ -11,7 +11,6 @@ from devices.probe import probe
 from devices.settings import Settings
 from devices.simulator import parse_fault
 
-
 UNSAFE = ["ATD1234567;", "ATD", "AT+CTSDS=12,0", "AT+CMGS=1001,16", "AT+CTOCP=1", "ATA", "ATH", "AT+CTOM=1", "AT&F",
           "AT+CTXD=1,1", "AT+CUTXC=1", "AT+DMOSETGROUP=1", "AT+DMOSENDDATA=1", "AT+CSQ?;D123", "AT+CSQ?\rATD1", "ATO",
           "AT+CFUN=1", "AT+CLCK=1"]  # fmt: skip
@@ -109,8 +108,7 @@ def test_what_a_terminal_does_not_have_is_asked_no_more(live):
 
 @pytest.mark.parametrize("kind", ["tetra-pei", "pdt", "dmr-at", "nmea"])
 def test_the_probe_finds_each_protocol_and_writes_nothing_unsafe(handset, kind):
-    terminal = handset(kind)
-    terminal.handset.asked = kind == "pdt"
+    terminal = handset(kind, waits=True)
     found = probe(str(terminal.path), Settings(baud=38400))
     assert (found.protocol, found.baud) == (kind, 38400)
     assert all(is_safe(command) for command in terminal.heard), terminal.heard

@@ -147,7 +147,7 @@ def test_a_connection_across_the_network_is_warned_of(monkeypatch):
     assert open_link("socket://localhost:4001", Settings()).open() == []
 
 
-@pytest.mark.filterwarnings("ignore:setDaemon")
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)")
 def test_rfc2217_reads_and_sets_the_rate(server):
     far = serial.serial_for_url("loop://", timeout=0.1)
 
