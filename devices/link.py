@@ -106,8 +106,8 @@ class SerialLink(Link):
             port = serial.serial_for_url(self.where, do_not_open=True)
             port.baudrate = settings.baud or DEFAULT_BAUD
             port.timeout = READ_S
-            with contextlib.suppress(NotImplementedError):
-                # rfc2217 has none
+            if not self.where.startswith("rfc2217:"):
+                # pyserial's RFC 2217 client refuses to have one
                 port.write_timeout = 1.0
             port.rtscts = settings.rtscts
             if os.name == "posix" and isinstance(port, serial.Serial):
