@@ -83,6 +83,8 @@ class _Lines:
 
 COLUMNS = ("port", "speaks", "handset", "level", "cell", "service", "position", "fix", "bytes/s", "records",
            "rejected", "note")  # fmt: skip
+#: on a narrow screen, in this order
+LEFT_OUT = ("speaks", "bytes/s", "position", "service", "cell")
 
 
 def cells_of(view: PortView) -> list[str]:
@@ -110,7 +112,7 @@ class _Table:
 
         self.recorder = recorder
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
-        self._live = Live(self._picture(), console=Console(stderr=True), auto_refresh=False)
+        self._live = Live(console=Console(stderr=True), auto_refresh=False)
 
     def __enter__(self) -> _Table:
         self._live.__enter__()
@@ -134,6 +136,10 @@ class _Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         rows = [cells_of(view) for view in self.recorder.view()]
         used = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows)]
+        widths = [max(len(cell) for cell in column) + 3 for column in zip(COLUMNS, *rows, strict=True)]
+        for name in LEFT_OUT:
+            if sum(widths[i] for i in used) > self._live.console.width and COLUMNS.index(name) in used:
+                used.remove(COLUMNS.index(name))
         for i in used:
             table.add_column(COLUMNS[i], overflow="fold")
         for row in rows:

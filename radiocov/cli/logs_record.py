@@ -45,7 +45,7 @@ def ports(as_json: bool) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="PORT...")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The journal; default: named after the time.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The journal, continued if it is there.")
 @click.option("--protocol", "protocols", multiple=True, metavar="NAME", help=f"What it speaks {PER_PORT}.")
 @click.option("--baud", "bauds", multiple=True, metavar="RATE", help=f"Default 115200 {PER_PORT}.")
 @click.option("--probe", is_flag=True, help="Find baud rate and protocol first; sends nothing that can transmit.")
@@ -63,8 +63,8 @@ def record(names: tuple[str, ...], output: str | None, protocols: tuple[str, ...
 
     PORT is a serial port, an address (socket://HOST:PORT, rfc2217://HOST:PORT, gpsd://HOST), a capture file that may
     still grow, or a folder of such. The journal holds the bytes as they came; `radiocov logs replay` and `radiocov
-    logs import` read it. With --protocol (or --probe) a handset that speaks only when asked is asked in turn; no
-    query can make a radio transmit.
+    logs import` read it; without -o it is named after the time. With --protocol (or --probe) a handset that speaks
+    only when asked is asked in turn; no query can make a radio transmit.
 
     \b
     Examples:
@@ -86,6 +86,8 @@ def record(names: tuple[str, ...], output: str | None, protocols: tuple[str, ...
     wanted = [Port(name, one, gps=name == gps, raw=raw) for name, one in settings.items()]
     stamp = when(utc_us()).replace("-", "").replace(":", "").replace(" ", "-").rstrip("Z")
     journal = Path(output or f"radiocov-{stamp}.journal")
+    if not journal.parent.is_dir():
+        raise click.UsageError(f"-o {journal}: there is no folder {journal.parent}")
     lines: list[Any] = []
     recorder = Recorder(wanted, journal, lines.append)
     recorder.start()
