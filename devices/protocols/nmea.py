@@ -93,6 +93,9 @@ class Nmea:
             message = NMEAReader.parse(b"$%b*%02X\r\n" % (body, right))
         except (NMEAParseError, NMEAMessageError, NMEATypeError, ValueError, TypeError, IndexError) as error:
             return [self._reject(line, "malformed", f"{kind}: {error}")]
+        if message is None:
+            # a maker's own sentence that ends like one of these
+            return []
         fields = [one.strip() for one in body.decode("latin-1").split(",")[1:]]
         return self._take(kind, message, fields, line)
 
@@ -119,7 +122,7 @@ class Nmea:
                     return [self._reject(line, "malformed", f"{kind}: {text!r} is no angle of degrees and minutes")]
         if kind == "GSA":
             if self._epoch is not None:
-                self._epoch.dimensions = {1: "none", 2: "2d", 3: "3d"}.get(message.navMode, "")
+                self._epoch.dimensions = {1: "none", 2: "2d", 3: "3d"}.get(getattr(message, "navMode", None), "")
                 self._put(self._epoch, "hdop", getattr(message, "HDOP", ""))
             return []
         at = 0 if kind in ("RMC", "GGA", "GNS", "ZDA", "PKNDS") else 4

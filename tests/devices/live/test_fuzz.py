@@ -53,6 +53,23 @@ def test_any_mixture_is_survived_and_what_comes_out_is_sound(protocol, stream, s
             is_sound(item)
 
 
+FIELD = st.sampled_from(["", "A", "V", "N", "E", "1", "0", "4807.038", "01131.000", "123519", "241126", "-1", "9e9", "x",
+                         "00", "235960", "1e999", "nan", "3", "U1"]) | st.text("0123456789.-", max_size=9)  # fmt: skip
+KIND = st.sampled_from(["RMC", "GGA", "GNS", "GSA", "ZDA", "GLL", "VTG"])
+ADDRESS = st.tuples(st.text("GPNABDILQ", min_size=0, max_size=3), KIND).map("".join) | st.sampled_from(
+    ["PKNDS", "PKNSH", "PKLDS", "PKLSH", "PUBX", "", "RMC", "PGSA"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(ADDRESS, st.lists(FIELD, max_size=20)), min_size=1, max_size=6), st.booleans())
+def test_any_fields_under_a_right_checksum_are_survived(live, sentences, stamped):
+    text = "".join(live.nmea(",".join([address, *fields])) for address, fields in sentences)
+    for item in live.parse("nmea", (0, text) if stamped else text).items:
+        if isinstance(item, Record):
+            is_sound(item)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=2000))
