@@ -71,7 +71,9 @@ def open_link(name: str, settings: Settings | None = None, *, follow: bool = Tru
     settings = settings or Settings()
     form = name.split("://", 1)[0].lower() if "://" in name else ""
     if form == "gpsd":
-        return GpsdLink(name, settings)
+        return TcpLink(name, settings, GPSD_PORT, WATCH)
+    if form == "socket":
+        return TcpLink(name, settings)
     if form and form not in URL_FORMS:
         forms = ", ".join(f"{one}://" for one in ("gpsd", *URL_FORMS))
         raise DevicesError(f"{name}: there is no such form of address; possible: {forms}, a port, a file, a folder")
@@ -124,8 +126,7 @@ class SerialLink(Link):
             raise LinkError(cause_of(error, self.where)) from error
         self._port = port
         self._device = self._device or device_of(self.where)
-        if "://" in self.where and not _is_local(self.where):
-            notes.append(f"{self.name} crosses the network without encryption or password")
+        notes += network_notes(self.where)
         if "ttyACM" in self.where and modem_manager_runs():
             notes.append(MODEM_MANAGER)
         return notes
@@ -135,27 +136,25 @@ class SerialLink(Link):
         if port is None:
             raise LinkError(f"{self.name} is not open")
         try:
-            data = port.read(1)
-            first = utc_us(), boot_ns()
-            if data:
-                data += self._waiting(port)
+            data = bytearray(port.read(1))
         except (OSError, TypeError) as error:
             # TypeError: pyserial when the handle was closed under it
             self.close()
             raise LinkError(cause_of(error, self.where)) from error
+        first = utc_us(), boot_ns()
+        if data:
+            # a loss here is told by the next read: what has come must not go with it
+            with contextlib.suppress(OSError, TypeError):
+                self._take_waiting(port, data)
         return [Chunk(bytes(data), *first, self.name)] if data else []
 
-    def _waiting(self, port: serial.SerialBase) -> bytes:
-        """What has come besides the first byte."""
-        if not self.where.startswith("socket://"):
-            more = min(port.in_waiting, READ_BYTES)
-            return port.read(more) if more else b""
-        # in_waiting only says whether there is something on a socket
-        port.timeout = 0
-        try:
-            return port.read(READ_BYTES)
-        finally:
-            port.timeout = READ_S
+    def _take_waiting(self, port: serial.SerialBase, data: bytearray) -> None:
+        """Adds what has come besides the first byte."""
+        more = min(port.in_waiting, READ_BYTES)
+        # pyserial's RFC 2217 client throws away what it holds when the connection ends in a longer read
+        step = 1 if self.where.startswith("rfc2217:") else max(1, more)
+        for _ in range(0, more, step):
+            data += port.read(step)
 
     def write(self, data: bytes) -> None:
         if self._port is None:
@@ -189,7 +188,8 @@ class SerialLink(Link):
 def device_of(name: str) -> tuple[Any, ...] | None:
     """What a USB port is known by across unplugging; None for ports of another kind."""
     for info in list_ports.comports():
-        if info.device == name and info.vid is not None:
+        # names under /dev/serial/by-id are links to the port's own
+        if info.vid is not None and info.device in (name, os.path.realpath(name)):
             return _identity(info)
     return None
 
@@ -202,38 +202,46 @@ def _identity(info: Any) -> tuple[Any, ...]:
     return info.vid, info.pid, None, info.location
 
 
-def _is_local(url: str) -> bool:
+def network_notes(url: str) -> list[str]:
+    """A warning where an address leads to another machine."""
     parts = urlsplit(url)
-    if parts.scheme not in ("rfc2217", "socket"):
-        return True
-    host = parts.hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    host = parts.hostname or "localhost"
+    if "://" not in url or parts.scheme not in ("rfc2217", "socket", "gpsd") or host == "localhost":
+        return []
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return []
+    return [f"{url} crosses the network without encryption or password"]
 
 
-class GpsdLink(Link):
-    """gpsd on this machine or another: gpsd://HOST[:PORT]."""
+class TcpLink(Link):
+    """Bytes over TCP: a port server without control lines (socket://HOST:PORT), or gpsd (gpsd://HOST[:PORT]).
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    Not through pyserial's socket://, which loses what it has read when the other end closes.
+    """
+
+    def __init__(self, name: str, settings: Settings, default_port: int | None = None, greeting: bytes = b"") -> None:
         super().__init__(name, settings)
         parts = urlsplit(name)
         try:
-            self._address = parts.hostname or "localhost", parts.port or GPSD_PORT
+            port = parts.port or default_port
         except ValueError as error:
             raise DevicesError(f"{name}: the port number has to be 1..65535") from error
+        if port is None or (not parts.hostname and default_port is None):
+            raise DevicesError(f"{name}: has to be socket://HOST:PORT")
+        self._address = parts.hostname or "localhost", port
+        self._greeting = greeting
         self._socket: socket.socket | None = None
 
     def open(self) -> list[str]:
         try:
             self._socket = socket.create_connection(self._address, timeout=3)
             self._socket.settimeout(READ_S)
-            self._socket.sendall(WATCH)
+            self._socket.sendall(self._greeting)
         except OSError as error:
             self.close()
             raise LinkError(cause_of(error, self.name)) from error
-        return []
+        return network_notes(self.name)
 
     def read(self) -> list[Chunk]:
         if self._socket is None:
@@ -250,9 +258,16 @@ class GpsdLink(Link):
             raise LinkError(f"the other end of {self.name} has closed the connection")
         return stamped(data, self.name)
 
+    def write(self, data: bytes) -> None:
+        if self._socket is None:
+            raise LinkError(f"{self.name} is not open")
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            self.close()
+            raise LinkError(cause_of(error, self.name)) from error
+
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-

@@ -77,8 +77,9 @@ class Poller:
 
     def __init__(self, protocol: str, settings: Settings) -> None:
         plan = PLANS.get(protocol, Plan())
-        check_queries(settings.queries)
-        self.plan = Plan(plan.start, plan.identity, settings.queries or plan.round, plan.seldom, plan.slow)
+        check_queries((*settings.queries, *settings.setup))
+        start = (*plan.start, *settings.setup)
+        self.plan = Plan(start, plan.identity, settings.queries or plan.round, plan.seldom, plan.slow)
         self.period_s = settings.poll_s
         self.timeouts = 0
         self._splitter = Splitter(Counts())

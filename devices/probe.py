@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from devices.link import LinkError, SerialLink
+from devices.link import Link, LinkError, open_link
 from devices.polling import is_safe
 from devices.protocols import recognise
 from devices.protocols.base import BAUDS
@@ -43,7 +43,7 @@ def probe(name: str, settings: Settings, say: Callable[[str, int, int], None] = 
     foreign, noise = "", 0
     for number, baud in enumerate(bauds):
         say(f"trying {baud} baud", number, len(bauds))
-        link = SerialLink(name, dataclasses.replace(settings, baud=baud))
+        link = open_link(name, dataclasses.replace(settings, baud=baud))
         link.open()
         try:
             heard = _listen(link, LISTEN_S)
@@ -73,7 +73,7 @@ def _judge(heard: bytes, baud: int) -> Found | None:
     return None
 
 
-def _ask(link: SerialLink, baud: int) -> Found | None:
+def _ask(link: Link, baud: int) -> Found | None:
     answer = _query(link, "AT", b"\r\nAT\r")
     # chips with AT+DMO say nothing before they are greeted
     for command, protocol in QUESTIONS if _is_answer(answer) else QUESTIONS[-1:]:
@@ -90,14 +90,14 @@ def _is_answer(data: bytes) -> bool:
     return any(line.strip() in (b"OK", b"ERROR") or b"CME ERROR" in line for line in lines)
 
 
-def _query(link: SerialLink, command: str, data: bytes | None = None) -> bytes:
+def _query(link: Link, command: str, data: bytes | None = None) -> bytes:
     if not is_safe(command):
         raise ValueError(f"{command} is not to be sent")
     link.write(data or command.encode() + b"\r")
     return _listen(link, ANSWER_S, stop_at_answer=True)
 
 
-def _listen(link: SerialLink, seconds: float, stop_at_answer: bool = False) -> bytes:
+def _listen(link: Link, seconds: float, stop_at_answer: bool = False) -> bytes:
     heard = b""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from devices.journal import Entry, Happened, Sent, Setup
+from devices.polling import PLANS
 from devices.protocols import PROTOCOLS, make_parser, recognise
 from devices.protocols.base import LineParser, Live, Watch, at_s
 from devices.protocols.hytera import Hytera
@@ -80,7 +81,8 @@ class Recognising:
 class Session:
     """Entries of a journal, live or from a file, in; records, rejects and events out.
 
-    protocol, settings: what the user says now; they go before what the journal has noted at the time.
+    protocol, settings: what the user says now; they go before what the journal has noted at the time. Only
+    `device_id` doesn't: it is for handsets that neither tell their own nor had one noted.
     """
 
     def __init__(self, protocol: str | None = None, settings: Settings | None = None) -> None:
@@ -149,16 +151,27 @@ class Session:
         return items
 
     def _parser(self, noted: dict[str, Any], midway: bool) -> Parser | Recognising:
-        settings = merged(_from_json(noted.get("settings") or {}), self.settings)
+        at_the_time = _from_json(noted.get("settings") or {})
+        settings = dataclasses.replace(merged(at_the_time, self.settings), device_id=at_the_time.device_id)
         name = self.protocol or settings.protocol or noted.get("protocol") or ""
-        return make_parser(name, settings, midway=midway) if name else Recognising(settings)
+        return self._made(name, settings, midway) if name else Recognising(settings)
+
+    def _made(self, name: str, settings: Settings, midway: bool) -> Parser:
+        parser = make_parser(name, settings, midway=midway)
+        parser.assembler.fallback_id = self.settings.device_id
+        if not parser.tells_identity and not settings.device_id:
+            parser.assembler.device_id = self.settings.device_id
+        return parser
 
     def _replace(self, source: str, old: Recognising) -> list[Item]:
         held = old.handed_over()
         live = any(one.mono_ns is not None for one in held)
-        parser = self.parsers[source] = make_parser(old.found, old.settings, midway=live)
+        parser = self.parsers[source] = self._made(old.found, old.settings, live)
         self._connect(source)
         items: list[Item] = []
+        if live:
+            ask = f"; --protocol {old.found} would ask it for levels" if old.found in PLANS else ""
+            items.append(Event(held[0].utc_us, "recognised", f"it speaks {old.found}{ask}"))
         for one in held:
             items += parser.feed(one) if isinstance(one, Chunk) else parser.sent(one)
         for reason, n in old.counts.by_reason.items():
@@ -218,7 +231,8 @@ def _from_json(values: dict[str, Any]) -> Settings:
     fitting = {key: value for key, value in values.items() if key in known}
     if "date" in fitting:
         fitting["date"] = date.fromisoformat(fitting["date"])
-    if "queries" in fitting:
-        fitting["queries"] = tuple(fitting["queries"])
+    for name in ("queries", "setup"):
+        if name in fitting:
+            fitting[name] = tuple(fitting[name])
     return Settings(**fitting)
 

@@ -23,8 +23,8 @@ class Settings:
     no-service rows. date: day of a capture whose lines carry a time of day only, for files without the host's
     stamps. checksum_optional: take NMEA sentences without a checksum. lost_s: age of a fix in seconds from which a
     position is no longer believed; stale_s: from which it is flagged. poll_s: seconds between two rounds of queries;
-    queries: what is asked in a round instead of the protocol's own list. rtscts, dtr, rts: lines of the port, None
-    leaves what the system does at opening (which raises DTR and RTS).
+    queries: what is asked in a round instead of the protocol's own list; setup: what is sent once before. rtscts,
+    dtr, rts: lines of the port, None leaves what the system does at opening (which raises DTR and RTS).
     """
 
     name: str = ""
@@ -46,6 +46,7 @@ class Settings:
     rts: bool | None = None
     poll_s: float = 2.0
     queries: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key, allowed in (("technology", TECHNOLOGIES), ("direction", DIRECTIONS), ("datum", DATUMS),

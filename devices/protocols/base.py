@@ -106,6 +106,8 @@ class LineParser:
     name = ""
     technology = "other"
     limit = MAX_LINE
+    #: whether the device itself says who it is, sooner or later
+    tells_identity = True
 
     def __init__(self, settings: Settings | None = None, *, midway: bool = False) -> None:
         self.settings = settings or Settings()

@@ -56,7 +56,8 @@ class DmrAt(LineParser):
     def _on_dmogetcurrch(self, text: str, line: Line) -> list[Item]:
         """<channel>,DIG|ANA,<rx Hz>,<tx Hz>,...; the order of slot and colour code is not documented."""
         parts = [part.strip() for part in text.split(",")]
-        if len(parts) < 4 or parts[1] not in ("DIG", "ANA") or not (parts[2] + parts[3]).isdigit():
+        frequencies = [part for part in parts[2:4] if re.fullmatch(r"[0-9]{1,10}", part)]
+        if len(parts) < 4 or parts[1] not in ("DIG", "ANA") or len(frequencies) < 2:
             reason = "+DMOGETCURRCH: has to begin with <channel>,DIG|ANA,<rx Hz>,<tx Hz>"
             return [self.reject(line, "channel", text, "malformed", reason)]
         self._channel, self._freq_hz = parts[0], int(parts[2])

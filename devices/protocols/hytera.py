@@ -47,6 +47,7 @@ class Hytera:
 
     name = "hytera"
     technology = "dmr"
+    tells_identity = True
 
     def __init__(self, settings: Settings | None = None, *, midway: bool = False) -> None:
         self.settings = settings or Settings()

@@ -62,6 +62,8 @@ class Assembler:
         self.settings = settings
         self.counts = counts
         self.device_id = settings.device_id
+        #: who it is if the device never says so
+        self.fallback_id = ""
         #: positions come from another port, those of this one are not to be mixed with them
         self.external = False
         self.last_fix: Fix | None = None
@@ -115,6 +117,8 @@ class Assembler:
 
     def finish(self) -> list[Item]:
         items = self._release(float("inf"), float("inf"))
+        if self.fallback_id and not self.device_id:
+            items += self.identity(self.fallback_id)
         text = "the handset never said who it is; give its identity (--device, or device_id in the profile)"
         items += [Reject(r.row_no, "device_id", "", "no-device", text) for r in self._nameless]
         if self._nameless:
@@ -139,8 +143,12 @@ class Assembler:
                 take(record, self.last_fix)
             self._judge_no_service(record)
             return
-        before = next((f for f in reversed(self._fixes) if f.at_s <= at_s), None)
-        after = next((f for f in self._fixes if f.at_s > at_s), None)
+        before = after = None
+        for fix in reversed(self._fixes):
+            if fix.at_s <= at_s:
+                before = fix
+                break
+            after = fix
         known = [f for f in (before, after) if f is not None]
         if known:
             nearest = min(known, key=lambda f: abs(f.at_s - at_s))
@@ -188,6 +196,8 @@ class Assembler:
         self._nameless.append(record)
         if len(self._nameless) <= MAX_WAITING:
             return []
+        if self.fallback_id:
+            return self.identity(self.fallback_id)
         self.counts.add("no-device")
         lost = self._nameless.pop(0)
         return [Reject(lost.row_no, "device_id", "", "no-device", "no identity came in time; give it with --device")]

@@ -9,6 +9,7 @@ from devices.protocols.merge import Fix, Item
 
 class NmeaLog(LineParser):
     name = "nmea"
+    tells_identity = False
 
     def line(self, line: Line) -> list[Item] | None:
         return None

@@ -1,8 +1,8 @@
 """TETRA terminals over their peripheral equipment interface (ETSI EN 300 392-5).
 
 One query is open at a time. A line that begins as an indication is taken out of the answer around it, with the PDU
-that belongs to it; +CREG, +CTOM and the like are answers only while their own query is open. A round of queries gives
-one record for the serving cell (+CSQ and the first line of +GCLI together) and one for each neighbour.
+that belongs to it. What +CREG or +CTOM say is the same whether they answer or come by themselves. A round of queries
+gives one record for the serving cell (+CSQ and the first line of +GCLI together) and one for each neighbour.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ class TetraPei(LineParser):
 
     def _on_creg(self, text: str, line: Line) -> list[Item]:
         parts = [part.strip() for part in text.split(",")]
-        if not parts[0].isdigit() or int(parts[0]) not in REGISTRATION:
+        if not parts[0].isdecimal() or int(parts[0]) not in REGISTRATION:
             return [self.reject(line, "service", text, "malformed", "+CREG: has to begin with a status of 0..5")]
         state, words = REGISTRATION[int(parts[0])]
         items: list[Item] = []
@@ -270,7 +270,7 @@ class TetraPei(LineParser):
         return self.assembler.level(record, at_s(line))
 
     def _on_ctom(self, text: str, line: Line) -> list[Item]:
-        if not text.isdigit():
+        if not text.isdecimal():
             return [self.reject(line, "mode", text, "malformed", "+CTOM: has to be a number")]
         mode = int(text)
         changed, self._mode = mode != self._mode, mode

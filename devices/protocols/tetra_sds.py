@@ -40,7 +40,7 @@ def header(text: str) -> Header | None:
     if len(parts) == 7:
         # whether it was encrypted from end to end
         parts.pop()
-    if not 4 <= len(parts) <= 6 or not parts[0].isdigit():
+    if not 4 <= len(parts) <= 6 or not parts[0].isdecimal():
         return None
     length, glued = (parts[-1], "") if pdu else _unglued(parts[-1])
     if not re.fullmatch(r"\d{1,5}", length):
@@ -56,7 +56,7 @@ def _unglued(text: str) -> tuple[str, str]:
     fits = []
     for cut in range(1, 5):
         length, rest = text[:cut], text[cut:]
-        if length.isdigit() and _HEX.fullmatch(rest):
+        if length.isdecimal() and _HEX.fullmatch(rest):
             fits.append((abs(len(rest) - digits(int(length))), cut))
     if not fits or min(fits)[0] > 1:
         return "", ""

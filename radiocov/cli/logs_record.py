@@ -75,7 +75,8 @@ def record(names: tuple[str, ...], output: str | None, protocols: tuple[str, ...
     from pathlib import Path
 
     from devices.clocks import utc_us, when
-    from devices.recorder import Port, Recorder
+    from devices.reading import Port
+    from devices.recorder import Recorder
     from radiocov.cli.logs_live import watch
 
     if gps in names:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from devices import journal
 from devices.protocols import make_parser, read_file
-from devices.recorder import Port, Recorder
+from devices.reading import Port
+from devices.recorder import Recorder
 from devices.records import Record
 from devices.route import Route
 from devices.settings import Settings

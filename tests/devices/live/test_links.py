@@ -1,5 +1,6 @@
 """Links: real pseudo-terminals and sockets, unplugged and back, under the same name or another."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -13,7 +14,7 @@ from serial.tools import list_ports
 
 from devices import causes
 from devices.errors import DevicesError
-from devices.link import GpsdLink, LinkError, SerialLink, open_link
+from devices.link import LinkError, SerialLink, network_notes, open_link
 from devices.settings import Settings, load_profile
 
 
@@ -51,19 +52,15 @@ def server():
 
 @pytest.fixture
 def pty():
-    ends = []
+    """New pseudo-terminals: pty() -> (an open file of the far end, name of the near end)."""
+    with contextlib.ExitStack() as ends:
 
-    def new():
-        master, slave = os.openpty()
-        ends.extend((master, slave))
-        return master, os.ttyname(slave)
+        def new():
+            master, slave = os.openpty()
+            ends.enter_context(open(slave, "rb", buffering=0))
+            return ends.enter_context(open(master, "r+b", buffering=0)), os.ttyname(slave)
 
-    yield new
-    for end in ends:
-        try:
-            os.close(end)
-        except OSError:
-            continue
+        yield new
 
 
 def test_bytes_of_a_serial_port_come_whole_and_stamped(pty):
@@ -72,7 +69,7 @@ def test_bytes_of_a_serial_port_come_whole_and_stamped(pty):
     link.open()
     before = time.time_ns() // 1000
     data = bytes(range(33, 127)) * 40
-    os.write(master, data)
+    master.write(data)
     chunks, end = [], time.monotonic() + 5
     while sum(len(c.data) for c in chunks) < len(data) and time.monotonic() < end:
         chunks += link.read()
@@ -88,7 +85,7 @@ def test_what_is_written_arrives(pty):
     link.open()
     link.write(b"AT+CSQ?\r")
     link.close()
-    assert os.read(master, 100) == b"AT+CSQ?\r"
+    assert master.read(100) == b"AT+CSQ?\r"
 
 
 def usb(device, **values):
@@ -109,7 +106,7 @@ def test_a_usb_port_is_found_again_under_another_name(pty, monkeypatch):
     assert link.find_again() and link.where == second
     link.close()
     link.open()
-    os.write(second_master, b"hello")
+    second_master.write(b"hello")
     assert read_until(link, b"hello") == b"hello"
     link.close()
 
@@ -132,7 +129,7 @@ def test_a_socket_is_read_in_blocks_and_its_end_is_told(server):
     port = server(lambda connection: connection.sendall(data))
     link = open_link(f"socket://127.0.0.1:{port}", Settings())
     assert link.open() == []
-    chunks, heard = [], b""
+    chunks = []
     with pytest.raises(LinkError, match="has closed the connection"):
         while True:
             chunks += link.read()
@@ -140,11 +137,37 @@ def test_a_socket_is_read_in_blocks_and_its_end_is_told(server):
     assert heard == data and len(chunks) < 60
 
 
-def test_a_connection_across_the_network_is_warned_of(monkeypatch):
-    monkeypatch.setattr(serial, "serial_for_url", lambda url, **_: SimpleNamespace(open=lambda: None))
-    notes = open_link("socket://192.0.2.7:4001", Settings()).open()
-    assert notes == ["socket://192.0.2.7:4001 crosses the network without encryption or password"]
-    assert open_link("socket://localhost:4001", Settings()).open() == []
+def test_a_connection_across_the_network_is_warned_of():
+    for url in ("socket://192.0.2.7:4001", "rfc2217://bridge:2217", "gpsd://192.0.2.7"):
+        assert network_notes(url) == [f"{url} crosses the network without encryption or password"]
+    for url in ("socket://localhost:4001", "socket://127.0.0.1:1", "rfc2217://[::1]:2217", "/dev/ttyS0", "loop://"):
+        assert network_notes(url) == []
+
+
+def test_what_came_before_the_end_of_a_connection_is_never_lost(server):
+    for size in (1, 2, 100, 4096, 5000):
+        port = server(lambda connection, size=size: connection.sendall(bytes(size)))
+        link = open_link(f"socket://127.0.0.1:{port}", Settings())
+        link.open()
+        got = 0
+        with pytest.raises(LinkError):
+            while True:
+                got += sum(len(c.data) for c in link.read())
+        assert got == size
+
+
+def test_what_came_before_an_unplug_is_never_lost(pty):
+    master, name = pty()
+    link = SerialLink(name, Settings())
+    link.open()
+    master.write(b"last words\r\n")
+    master.close()
+    heard = b""
+    with pytest.raises(LinkError, match="was unplugged"):
+        while True:
+            heard += b"".join(c.data for c in link.read())
+    # a terminal that hangs up may drop what nobody has read yet, but never a part of a read
+    assert heard in (b"last words\r\n", b"")
 
 
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name)")
@@ -183,7 +206,6 @@ def test_gpsd_is_asked_to_watch_and_its_lines_come(server):
         connection.sendall(b'{"class":"TPV","mode":1}\r\n')
 
     link = open_link(f"gpsd://127.0.0.1:{server(talk)}", Settings())
-    assert isinstance(link, GpsdLink)
     link.open()
     assert read_until(link, b"\n") == b'{"class":"TPV","mode":1}\r\n'
     with pytest.raises(LinkError, match="has closed the connection"):

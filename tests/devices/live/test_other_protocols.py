@@ -80,6 +80,12 @@ def test_dmr_chips_give_level_channel_and_identity(live, samples):
     assert duplex.records[0].direction == "talk_out"
 
 
+@pytest.mark.parametrize("text", ["0,DIG,,405000000,1,1", "0,DIG,²,1,1", "0,FM,1,1", f"0,DIG,{'9' * 400},1", "0"])
+def test_a_channel_answer_that_is_none_is_rejected(live, text):
+    said = live.parse("dmr-at", (0, f"+DMOGETCURRCH:{text}\r\n".encode("latin-1")))
+    assert [r.column for r in said.rejects] == ["channel"]
+
+
 def test_hytera_captures_agree_with_their_decoded_fields(samples, live):
     with open(samples / "hytera_location_protocol.csv", newline="") as file:
         rows = list(csv.DictReader(file))

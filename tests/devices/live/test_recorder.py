@@ -17,7 +17,8 @@ from devices.errors import DevicesError
 from devices.journal import Happened, Sent
 from devices.link import LinkError
 from devices.protocols import read_file
-from devices.recorder import INBOX_BYTES, Inbox, Port, Recorder
+from devices.reading import INBOX_BYTES, Inbox, Port
+from devices.recorder import Recorder
 from devices.records import Record, Reject
 from devices.settings import Settings
 from devices.simulator import parse_fault
@@ -124,6 +125,8 @@ def test_an_unknown_protocol_is_recognised_from_what_comes(handset, recording):
     recorder, items = recording([Port(str(terminal.path))])
     wait_for(lambda: recorder.view()[0].protocol == "pdt")
     recorder.stop()
+    hints = [item.text for item in items if isinstance(item, Event) and item.kind == "recognised"]
+    assert hints == ["it speaks pdt; --protocol pdt would ask it for levels"]
     assert {r.device_id for r in items if isinstance(r, Record)} <= {"1001"}
 
 
@@ -201,7 +204,43 @@ def test_readers_never_wait_for_a_slow_disk(handset, recording, monkeypatch):
     assert sum(isinstance(item, Record) for item in items) > 5
 
 
-def test_clock_jumps_and_sleep_are_told_apart():
+FULL = """
+import resource, sys, time
+from pathlib import Path
+from devices.reading import Port
+from devices.recorder import Recorder
+from devices.settings import Settings
+items = []
+recorder = Recorder([Port(sys.argv[1], Settings(protocol="nmea", device_id="1"))], Path(sys.argv[2]), items.append)
+recorder.start()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))
+def told(kind):
+    end = time.monotonic() + 20
+    while not [i for i in items if getattr(i, "kind", "") == kind] and time.monotonic() < end:
+        time.sleep(0.05)
+    return [i.text for i in items if getattr(i, "kind", "") == kind]
+print(*told("disk-full"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(*told("disk-back"))
+recorder.stop()
+print(recorder.view()[0].received_bytes)
+"""
+
+
+def test_row_41_a_full_disk_is_told_and_nothing_is_missing_when_there_is_room_again(handset, tmp_path):
+    terminal = handset("nmea", speed=10)
+    path = tmp_path / "a.journal"
+    done = subprocess.run([sys.executable, "-c", FULL, terminal.path, path], capture_output=True, text=True, cwd=ROOT,
+                          timeout=60)  # fmt: skip
+    full, back, received = done.stdout.splitlines()
+    assert full.startswith(f"{path} can't be written (") and "the newest 1 MiB is kept in memory" in full
+    assert back == "the journal is written again"
+    data = b"".join(entry.data for entry in entries(path) if isinstance(entry, Chunk))
+    assert len(data) == int(received) > 1500
+    assert kinds(path) == ["link-open", "disk-back"]
+
+
+def test_row_41_clock_jumps_and_sleep_are_told_apart():
     watch = ClockWatch()
     second = 1_000_000_000
     assert watch.look(0, 0, 0) == []
@@ -217,7 +256,8 @@ def test_clock_jumps_and_sleep_are_told_apart():
 KILLED = """
 import sys, time
 from pathlib import Path
-from devices.recorder import Port, Recorder
+from devices.reading import Port
+from devices.recorder import Recorder
 from devices.settings import Settings
 recorder = Recorder([Port(sys.argv[1], Settings(protocol="nmea", device_id="1"))], Path(sys.argv[2]))
 recorder.start()
