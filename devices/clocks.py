@@ -52,6 +52,6 @@ class ClockWatch:
             jump = wall_s - boot_s
             if abs(jump) > JUMP_S:
                 text = f"the computer's clock was set {'forward' if jump > 0 else 'back'} by {abs(jump):.1f} s"
-                events.append(Event(wall_us, "clock-jump", text))
+                events.append(Event(wall_us, "clock_jump", text))
         self._last = (wall_us, boot, awake_ns)
         return events

@@ -32,6 +32,7 @@ MARK = b"\xabRJ\x1e"
 MAX_BODY = 1 << 20
 HELD_BYTES = 1 << 20
 SYNC_BYTES = 1 << 16
+READ_BYTES = 1 << 16
 _HEAD = struct.Struct("<4sII")
 _BODY = struct.Struct("<BQqB")
 _RECEIVED, _SENT, _EVENT, _SETUP = 1, 2, 3, 4
@@ -101,14 +102,15 @@ def _decode(body: bytes) -> Entry | None:
     return Setup(json.loads(data), source) if kind == _SETUP else None
 
 
-def read(file: BinaryIO) -> Iterator[tuple[int, Entry]]:
+def read(file: BinaryIO, head: bytes = b"") -> Iterator[tuple[int, Entry]]:
     """(offset, entry) of a journal in order; damage and a torn end come as events of the journal itself.
 
-    DevicesError where the file is no journal.
+    The file is only read forward; head: what was read of its beginning already. DevicesError where it is no journal.
     """
-    if file.read(len(MAGIC)) != MAGIC:
+    head = head or file.read(len(MAGIC))
+    if not head.startswith(MAGIC):
         raise DevicesError(f"{getattr(file, 'name', 'file')}: not a journal of radiocov")
-    reader = Reader(file, len(MAGIC))
+    reader = Reader(file, len(MAGIC), head[len(MAGIC) :])
     while True:
         offset = reader.offset
         found = reader.next()
@@ -119,64 +121,76 @@ def read(file: BinaryIO) -> Iterator[tuple[int, Entry]]:
         if not again:
             if skipped:
                 text = f"the last {skipped} bytes are an entry that was cut off (power loss or a killed recorder)"
-                yield offset, Happened(Event(None, "journal-cut", text))
+                yield offset, Happened(Event(None, "journal_cut", text))
             return
         text = f"{skipped} bytes at offset {offset} are damaged and were skipped; what follows was read"
-        yield offset, Happened(Event(None, "journal-damaged", text))
+        yield offset, Happened(Event(None, "journal_damaged", text))
 
 
 class Reader:
-    """Whole entries from a file, also one that is being written; offset: of the next entry."""
+    """Whole entries from a file that is only read forward and may still be written; offset: of the next entry.
 
-    def __init__(self, file: BinaryIO, offset: int) -> None:
+    ahead: bytes of it that were read already.
+    """
+
+    def __init__(self, file: BinaryIO, offset: int, ahead: bytes = b"") -> None:
         self.file = file
         self.offset = offset
-        file.seek(offset)
+        self._ahead = bytearray(ahead)
 
     def next(self) -> Entry | None:
         """The entry at the offset, or None (and the offset stays) where there is no whole and sound one."""
         while True:
-            body = self._body()
+            body = self._body(0)
             if body is None:
-                self.file.seek(self.offset)
                 return None
-            self.offset += _HEAD.size + len(body)
+            self._skip(_HEAD.size + len(body))
             with contextlib.suppress(ValueError, struct.error):
                 entry = _decode(body)
                 if entry is not None:
                     return entry
 
-    def _body(self) -> bytes | None:
-        head = self.file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
-            return None
-        mark, length, crc = _HEAD.unpack(head)
-        if mark != MARK or not _BODY.size <= length <= MAX_BODY:
-            return None
-        body = self.file.read(length)
-        return body if len(body) == length and crc32c(body) == crc else None
-
     def resynchronise(self) -> tuple[int, bool]:
         """(bytes skipped, whether a sound entry follows); the offset is moved to that entry."""
-        start, step = self.offset, 1 << 16
-        position = start + 1
+        start, at = self.offset, 1
         while True:
-            self.file.seek(position)
-            window = self.file.read(step + len(MARK) - 1)
-            at = window.find(MARK)
-            if at < 0 or at >= step:
-                if len(window) < step:
-                    self.file.seek(0, os.SEEK_END)
-                    return self.file.tell() - start, False
-                position += step
+            at = self._ahead.find(MARK, at)
+            if at >= 0:
+                if self._body(at) is not None:
+                    self._skip(at)
+                    return self.offset - start, True
+                at += 1
                 continue
-            position += at
-            self.file.seek(position)
-            if self._body() is not None:
-                self.offset = position
-                self.file.seek(position)
-                return position - start, True
-            position += 1
+            # the end may be the beginning of a mark
+            self._skip(max(0, len(self._ahead) - len(MARK) + 1))
+            known = len(self._ahead)
+            if not self._has(known + 1):
+                self._skip(known)
+                return self.offset - start, False
+            at = 0
+
+    def _body(self, at: int) -> bytes | None:
+        """The body of the sound entry that stands `at` bytes ahead."""
+        if not self._has(at + _HEAD.size):
+            return None
+        mark, length, crc = _HEAD.unpack_from(self._ahead, at)
+        if mark != MARK or not _BODY.size <= length <= MAX_BODY or not self._has(at + _HEAD.size + length):
+            return None
+        body = bytes(self._ahead[at + _HEAD.size : at + _HEAD.size + length])
+        return body if crc32c(body) == crc else None
+
+    def _has(self, size: int) -> bool:
+        """Whether so many bytes are ahead, after reading on if need be."""
+        while len(self._ahead) < size:
+            data = self.file.read(max(READ_BYTES, size - len(self._ahead)))
+            if not data:
+                return False
+            self._ahead += data
+        return True
+
+    def _skip(self, size: int) -> None:
+        del self._ahead[:size]
+        self.offset += size
 
 
 class Writer:
@@ -214,9 +228,9 @@ class Writer:
             self._file.truncate(0)
             self._file.write(MAGIC)
             return len(MAGIC)
-        whole = len(MAGIC)
         with open(self.path, "rb") as file:
-            reader = Reader(file, whole)
+            file.seek(len(MAGIC))
+            reader = Reader(file, len(MAGIC))
             while True:
                 while reader.next() is not None:
                     pass

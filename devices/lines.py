@@ -34,8 +34,8 @@ class Splitter:
     """Splits chunks into lines in constant memory; counts what it drops.
 
     midway: the link was opened while the other end was speaking, so what comes before the first line end is a
-    fragment, unless it looks like the beginning of a line. Counted: "nul-or-ff" bytes, "overlong" lines (over `limit`
-    bytes), "joined-midway", "cut-at-end".
+    fragment, unless it looks like the beginning of a line. Counted: "nul_or_ff" bytes, "overlong_line" (over `limit` bytes),
+    "joined_midway", "cut_at_end".
     """
 
     def __init__(self, counts: Counts, *, midway: bool = False, limit: int = MAX_LINE) -> None:
@@ -50,7 +50,7 @@ class Splitter:
     def feed(self, chunk: Chunk) -> list[Line]:
         data = chunk.data.translate(None, b"\x00\xff")
         if len(data) != len(chunk.data):
-            self.counts.add("nul-or-ff", len(chunk.data) - len(data))
+            self.counts.add("nul_or_ff", len(chunk.data) - len(data))
         stamp = chunk.utc_us, chunk.mono_ns
         *ended, rest = _END.split(data)
         lines = []
@@ -65,7 +65,7 @@ class Splitter:
     def restart(self) -> None:
         """The stream was interrupted: what is open is lost, and what follows may begin midway."""
         if self._open:
-            self.counts.add("cut-at-end")
+            self.counts.add("cut_at_end")
         self._open.clear()
         self._overlong = False
         self._midway = True
@@ -83,7 +83,7 @@ class Splitter:
         self._open += piece[:room]
         if len(piece) > room:
             self._overlong = True
-            self.counts.add("overlong")
+            self.counts.add("overlong_line")
 
     def _take(self) -> Line | None:
         data, overlong, midway = bytes(self._open), self._overlong, self._midway
@@ -93,6 +93,6 @@ class Splitter:
             return None
         self.number += 1
         if midway and not _BEGINS.match(data):
-            self.counts.add("joined-midway")
+            self.counts.add("joined_midway")
             return None
         return None if overlong else Line(data.strip(b" \t"), self.number, *self._stamp)

@@ -181,4 +181,4 @@ class Poller:
         if self._refused[query] < REFUSED or query in self._dropped or len(self.plan.round) - len(self._dropped) <= 1:
             return []
         self._dropped.add(query)
-        return [Event(utc_us, "not-supported", f"the handset refuses {query}; it is asked no more")]
+        return [Event(utc_us, "not_supported", f"the handset refuses {query}; it is asked no more")]

@@ -50,7 +50,7 @@ class Inbox:
             lost = self._lost.pop(entry.source, 0) if size else 0
             if lost:
                 text = f"{lost} bytes were lost: the disk was too slow for too long"
-                event = Event(entry.utc_us, "bytes-lost", text)
+                event = Event(entry.utc_us, "bytes_lost", text)
                 self._entries.append(Happened(event, entry.mono_ns, entry.source))
             self._entries.append(entry)
             self._sizes[entry.source] = waiting + size
@@ -95,7 +95,7 @@ class Reading(threading.Thread):
             except LinkError as error:
                 self.link.close()
                 self.state = "lost"
-                self.tell("link-lost", str(error))
+                self.tell("link_lost", str(error))
                 if not self._open_again():
                     break
                 opened_ns = boot_ns()
@@ -136,13 +136,13 @@ class Reading(threading.Thread):
             except LinkError as error:
                 if str(error) != said and "is not there" not in str(error):
                     said = str(error)
-                    self.tell("link-waits", said)
+                    self.tell("link_waits", said)
                 continue
             self.state = "open"
             where = "" if self.link.where == self.port.name else f" as {self.link.where}"
-            self.tell("link-back", f"{self.port.name} is back{where}")
+            self.tell("link_back", f"{self.port.name} is back{where}")
             for note in notes:
-                self.tell("link-note", note)
+                self.tell("link_note", note)
             self.poller.restart()
             return True
         return False

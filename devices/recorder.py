@@ -86,7 +86,7 @@ class Recorder:
         self._start_offset = self._writer.size
         if self._writer.cut_bytes:
             text = f"the {self._writer.cut_bytes} bytes a crash had left half written were cut off"
-            self.inbox.put(Happened(Event(utc_us(), "journal-cut", text), boot_ns()))
+            self.inbox.put(Happened(Event(utc_us(), "journal_cut", text), boot_ns()))
 
     def _set_up(self, port: Port, link: Link, notes: list[str]) -> None:
         values = {"protocol": port.settings.protocol, "settings": to_json(port.settings), "gps": port.gps,
@@ -94,9 +94,9 @@ class Recorder:
                   "folder": type(link).__name__ == "FolderLink"}  # fmt: skip
         self.inbox.put(Setup({key: value for key, value in values.items() if value}, port.name))
         text = f"recording {port.name} since {when(utc_us())}"
-        self.inbox.put(Happened(Event(utc_us(), "link-open", text), boot_ns(), port.name))
+        self.inbox.put(Happened(Event(utc_us(), "link_open", text), boot_ns(), port.name))
         for note in notes:
-            self.inbox.put(Happened(Event(utc_us(), "link-note", note), boot_ns(), port.name))
+            self.inbox.put(Happened(Event(utc_us(), "link_note", note), boot_ns(), port.name))
 
     def start(self) -> None:
         self._journaling = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -145,20 +145,21 @@ class Recorder:
             lost = self._writer.lost_bytes
             self._writer.lost_bytes = 0
             text = f"the journal is written again; {lost} bytes were lost" if lost else "the journal is written again"
-            self._tell(Event(utc_us(), "disk-back", text))
+            self._tell(Event(utc_us(), "disk_back", text))
             self.trouble = ""
         elif self._writer.trouble and not self.trouble:
             self.trouble = (
                 f"{self.journal} can't be written ({self._writer.trouble}): the newest 1 MiB is kept in memory and "
                 "tried again each second; make room on the disk"
             )
-            self.on_item(Event(utc_us(), "disk-full", self.trouble))
+            self.on_item(Event(utc_us(), "disk_full", self.trouble))
 
     def _tell(self, event: Event) -> None:
         self._writer.append(Happened(event, boot_ns()))
 
     def _parse(self) -> None:
         with open(self.journal, "rb") as file:
+            file.seek(self._start_offset)
             reader = Reader(file, self._start_offset)
             while True:
                 # asked before reading: what is written afterwards is found in the next round
@@ -181,9 +182,9 @@ class Recorder:
             items = work()
         except Exception as error:
             # a fault of ours must not end the recording: the bytes are safe, a better parser can read them again
-            self.rejects["parser-fault"] = self.rejects.get("parser-fault", 0) + 1
+            self.rejects["parser_fault"] = self.rejects.get("parser_fault", 0) + 1
             text = f"{source}: {type(error).__name__}: {error}; the bytes are kept"
-            items = [Event(utc_us(), "parser-fault", text)]
+            items = [Event(utc_us(), "parser_fault", text)]
         for item in items:
             if isinstance(item, Record):
                 self.records += 1

@@ -42,7 +42,7 @@ class Recognising:
         while self._size > HELD_BYTES and len(self._held) > 1:
             lost = self._held.popleft()
             self._size -= len(lost.data)
-            self.counts.add("unrecognised-bytes", len(lost.data))
+            self.counts.add("unrecognised_bytes", len(lost.data))
         self._look(chunk, final=False)
         return [] if self.found else self.watch.feed(chunk, False)
 
@@ -59,7 +59,7 @@ class Recognising:
         if self.found:
             return []
         if self._size:
-            self.counts.add("unrecognised-bytes", self._size)
+            self.counts.add("unrecognised_bytes", self._size)
         return self.watch.finish()
 
     def handed_over(self) -> list[Chunk | Sent]:
@@ -98,7 +98,7 @@ class Session:
             return self._set_up(entry)
         if isinstance(entry, Happened):
             parser = self.parsers.get(entry.source)
-            lost = parser is not None and entry.event.kind in ("link-lost", "bytes-lost")
+            lost = parser is not None and entry.event.kind in ("link_lost", "bytes_lost")
             items = self._named(parser.interrupted(), entry.source) if lost else []
             return [*items, entry.event]
         source = entry.source

@@ -161,11 +161,11 @@ class _Station:
             text = f"the computer's clock was set forward by {jumped - self._jumped:.1f} s"
             self._jumped = jumped
             if self._tells:
-                yield Happened(Event(utc, "clock-jump", text), mono)
+                yield Happened(Event(utc, "clock_jump", text), mono)
         lost = drive.has("unplug", t_s)
         if lost != self._lost:
             self._lost = lost
-            kind, text = ("link-lost", f"{name} was unplugged") if lost else ("link-back", f"{name} is back")
+            kind, text = ("link_lost", f"{name} was unplugged") if lost else ("link_back", f"{name} is back")
             yield Happened(Event(utc, kind, text), mono, name)
             self.poller.restart()
         if lost:

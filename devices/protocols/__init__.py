@@ -96,8 +96,7 @@ def read_into(session: Session, path: str | PathLike[str] | BinaryIO) -> Iterato
         head = file.read(HEAD)
         name = recognise(head)
         if name == "journal":
-            file.seek(0)
-            for _, entry in journal.read(file):
+            for _, entry in journal.read(file, head):
                 yield from session.feed(entry)
         else:
             session.protocol = session.protocol or session.settings.protocol or name or _unknown(file, head)

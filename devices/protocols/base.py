@@ -76,7 +76,7 @@ class Watch:
         if foreign and (self.foreign is None or foreign.name != self.foreign.name):
             self.foreign, self._told = foreign, True
             self.counts.add(foreign.name)
-            return [Event(chunk.utc_us, "foreign-protocol", foreign.advice)]
+            return [Event(chunk.utc_us, "foreign_protocol", foreign.advice)]
         waited = now is not None and self._since is not None and now - self._since >= NOISE_S
         return self._noise(chunk.utc_us) if waited else []
 
@@ -150,7 +150,7 @@ class LineParser:
             if self.is_whole(last):
                 items += self._line(last) or []
             else:
-                self.counts.add("cut-at-end")
+                self.counts.add("cut_at_end")
         items += self._fixes(self.nmea.finish())
         items += self.closing()
         items += self.watch.finish()
@@ -182,9 +182,9 @@ class LineParser:
             return found
         data = line.data
         if sum(32 <= b < 127 or b >= 0xA0 or b == 9 for b in data) < 0.9 * len(data):
-            self.counts.add("noise-line")
+            self.counts.add("noise_line")
         elif not data.startswith(b"#"):
-            self.counts.add("unknown-line")
+            self.counts.add("unknown_line")
         return None
 
     def _fixes(self, found: list[Fix | Item]) -> list[Item]:

@@ -42,7 +42,8 @@ class DmrAt(LineParser):
         us = fix.time_us if line.utc_us is None and fix is not None else None
         record = new_record(self, line, us)
         if record is None:
-            return [self.reject(line, "time", text, "no-time", "neither the computer nor a position gives a time")]
+            reason = "neither the computer nor a position gives a time"
+            return [self.reject(line, "time", text, "time_missing", reason)]
         if us is not None:
             record.time_source = "gps"
         record.rssi_dbm, record.rssi_step_db = level, 1.0 if level is not None else None
@@ -59,7 +60,7 @@ class DmrAt(LineParser):
         frequencies = [part for part in parts[2:4] if re.fullmatch(r"[0-9]{1,10}", part)]
         if len(parts) < 4 or parts[1] not in ("DIG", "ANA") or len(frequencies) < 2:
             reason = "+DMOGETCURRCH: has to begin with <channel>,DIG|ANA,<rx Hz>,<tx Hz>"
-            return [self.reject(line, "channel", text, "malformed", reason)]
+            return [self.reject(line, "channel", text, "no_match", reason)]
         self._channel, self._freq_hz = parts[0], int(parts[2])
         # one frequency for both ways: handset to handset
         self._direct = parts[2] == parts[3]
@@ -68,7 +69,7 @@ class DmrAt(LineParser):
 
     def _on_dmogetwlktlkid(self, text: str, line: Line) -> list[Item]:
         if not re.fullmatch(r"\d{1,8}", text):
-            return [self.reject(line, "identity", text, "malformed", "+DMOGETWLKTLKID: has to be a DMR identity")]
+            return [self.reject(line, "identity", text, "no_match", "+DMOGETWLKTLKID: has to be a DMR identity")]
         self.live.identity = text
         return self.assembler.identity(text)
 

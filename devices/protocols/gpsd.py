@@ -36,12 +36,12 @@ class Gpsd(NmeaLog):
             said = json.loads(line.data)
             kind = said["class"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            return [self.reject(line, "json", line.text, "malformed", "not a JSON object of gpsd (with a class)")]
+            return [self.reject(line, "json", line.text, "no_match", "not a JSON object of gpsd (with a class)")]
         if kind == "SKY":
             self._sky = said
         elif kind == "DEVICE" and not said.get("activated"):
             text = f"gpsd has lost its receiver {said.get('path', '')}".strip()
-            return [Event(line.utc_us, "gps-lost", text)]
+            return [Event(line.utc_us, "gps_lost", text)]
         elif kind == "TPV":
             return self._tpv(said, line)
         return []
@@ -52,20 +52,21 @@ class Gpsd(NmeaLog):
             try:
                 time_us = round(datetime.fromisoformat(str(said["time"])).timestamp() * 1e6)
             except ValueError:
-                return [self.reject(line, "time", str(said["time"]), "malformed", "time has to be ISO 8601")]
+                return [self.reject(line, "time", str(said["time"]), "no_match", "time has to be ISO 8601")]
             why = untrusted(time_us, line.utc_us)
         if why:
             time_us = None
         if time_us is None and line.utc_us is None:
             reason = f"{why or 'no time'}; there is no time of the computer to use instead"
-            return [self.reject(line, "time", str(said.get("time", "")), "time", reason)]
+            code = "time_out_of_range" if why else "time_missing"
+            return [self.reject(line, "time", str(said.get("time", "")), code, reason)]
         mode = said.get("mode")
         lat, lon = _number(said, "lat"), _number(said, "lon")
         has = mode in (2, 3) and lat is not None and lon is not None
         status = said.get("status")
-        flags = ["clock-untrusted"] if why else []
+        flags = ["clock"] if why else []
         if status == SIMULATED:
-            flags.append("simulated-position")
+            flags.append("simulated_position")
         fix = Fix(lat if has else None, lon if has else None, at_s(line, time_us), time_us, line.utc_us,
                   fix=STATUS.get(status, f"{mode}d") if has else "none", flags=" ".join(flags),
                   row_no=line.number, raw_key=line.text)  # fmt: skip

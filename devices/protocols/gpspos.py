@@ -55,16 +55,16 @@ def _parse(text: str) -> tuple[float, float, float, int]:
     """(latitude, longitude, seconds since midnight UTC, satellites)."""
     found = _DEGREES.fullmatch(text) or _UTM.fullmatch(text)
     if found is None:
-        raise BadValue("malformed", "+GPSPOS: has to be time, latitude, longitude (or UTM) and satellites")
+        raise BadValue("no_match", "+GPSPOS: has to be time, latitude, longitude (or UTM) and satellites")
     hour, minute, second = int(found[1]), int(found[2]), int(found[3])
     if hour > 23 or minute > 59 or second > 60:
-        raise BadValue("malformed", f"{text[:8]!r} is no time of day")
+        raise BadValue("no_match", f"{text[:8]!r} is no time of day")
     tod = hour * 3600 + minute * 60 + min(second, 59.999999)
     if found.re is _UTM:
         return *_from_utm(int(found[4]), found[5], float(found[6]), float(found[7])), tod, int(found[8])
     minutes = float(found[6]), float(found[9])
     if max(minutes) >= 60:
-        raise BadValue("malformed", f"{max(minutes):g} minutes of a degree; they end at 60")
+        raise BadValue("no_match", f"{max(minutes):g} minutes of a degree; they end at 60")
     lat = (int(found[5]) + minutes[0] / 60) * (-1 if found[4] == "S" else 1)
     lon = (int(found[8]) + minutes[1] / 60) * (-1 if found[7] == "W" else 1)
     return lat, lon, tod, int(found[10])
@@ -74,9 +74,9 @@ def _from_utm(zone: int, hemisphere: str, easting_m: float, northing_m: float) -
     from pyproj import Transformer
 
     if not 1 <= zone <= 60:
-        raise BadValue("malformed", f"UTM zone {zone}; there are 1..60")
+        raise BadValue("no_match", f"UTM zone {zone}; there are 1..60")
     code = (32600 if hemisphere == "N" else 32700) + zone
     lon, lat = Transformer.from_crs(code, 4326, always_xy=True).transform(easting_m, northing_m)
     if not abs(lat) <= 90:
-        raise BadValue("malformed", f"UTM {zone}{hemisphere} {easting_m:g} {northing_m:g} is no place")
+        raise BadValue("no_match", f"UTM {zone}{hemisphere} {easting_m:g} {northing_m:g} is no place")
     return lat, lon

@@ -110,10 +110,10 @@ class Hytera:
         found = _POSITION.match(frame, 14)
         if result or found is None:
             reason = f"the radio answers without a position (result {result:#x})"
-            return [self._reject(line, "position", frame[14:].hex(), "no-position", reason)]
+            return [self._reject(line, "position", frame[14:].hex(), "no_position", reason)]
         fix, why = self._fix(found, line)
         if fix is None:
-            return [self._reject(line, "time", (found[2] + found[3]).decode(), "time", why)]
+            return [self._reject(line, "time", (found[2] + found[3]).decode(), "time_out_of_range", why)]
         record = from_fix(fix, self, str(radio))
         record.direction = "talk_in"
         record.raw_key = frame.hex()
@@ -122,7 +122,7 @@ class Hytera:
             return self.assembler.whole(record)
         raw = int.from_bytes(tail[:2], "big", signed=True)
         if self.settings.rssi_scale is None:
-            return [self._reject(line, "rssi", str(raw), "level-unit", _unit_hint(raw))]
+            return [self._reject(line, "rssi", str(raw), "level_unit", _unit_hint(raw))]
         record.rssi_dbm = raw * self.settings.rssi_scale
         record.rssi_step_db = abs(self.settings.rssi_scale)
         self.live.rssi_dbm, self.live.level_at_s, self.live.identity = record.rssi_dbm, at_s(line), str(radio)
@@ -146,7 +146,7 @@ class Hytera:
                 return None, f"{why}; there is no time of the computer to use instead"
         minutes = float(lat[2:]), float(lon[3:])
         has = valid == "A" and max(minutes) < 60
-        fix = Fix(None, None, at_s(line, time_us), time_us, line.utc_us, flags="clock-untrusted" if why else "",
+        fix = Fix(None, None, at_s(line, time_us), time_us, line.utc_us, flags="clock" if why else "",
                   row_no=line.number)  # fmt: skip
         if has:
             fix.lat = (int(lat[:2]) + minutes[0] / 60) * (-1 if north == "S" else 1)
@@ -155,7 +155,7 @@ class Hytera:
             try:
                 fix.speed_mps, fix.course_deg = float(speed) * KNOT_MPS, float(course)
             except ValueError:
-                self.counts.add("speed-unreadable")
+                self.counts.add("speed_unreadable")
         return fix, ""
 
     def _reject(self, line: Line, column: str, value: str, code: str, reason: str) -> Item:

@@ -54,7 +54,7 @@ class Assembler:
     """Gives levels their position, the device its name, and holds every record to the ranges.
 
     A level waits until a fix after it has come, at most `settings.stale_s` on the stream's clock: between two fixes
-    that are near it is interpolated. Over `stale_s` away from any fix the record is flagged "position-stale", over
+    that are near it is interpolated. Over `stale_s` away from any fix the record is flagged "position_age", over
     `lost_s` it has no position. Records wait for the identity of their device, too.
     """
 
@@ -80,9 +80,9 @@ class Assembler:
             nameless, self._nameless = self._nameless, []
             return [self._named(record) for record in nameless]
         if device_id and device_id != self.device_id:
-            self.counts.add("other-identity")
+            self.counts.add("other_identity")
             text = f"the handset says it is {device_id}; records are under {self.device_id}"
-            return [Event(None, "other-identity", text)] if self.counts.by_reason["other-identity"] == 1 else []
+            return [Event(None, "other_identity", text)] if self.counts.by_reason["other_identity"] == 1 else []
         return []
 
     def fix(self, fix: Fix, external: bool = False) -> list[Item]:
@@ -120,9 +120,9 @@ class Assembler:
         if self.fallback_id and not self.device_id:
             items += self.identity(self.fallback_id)
         text = "the handset never said who it is; give its identity (--device, or device_id in the profile)"
-        items += [Reject(r.row_no, "device_id", "", "no-device", text) for r in self._nameless]
+        items += [Reject(r.row_no, "device_id", "", "device_missing", text) for r in self._nameless]
         if self._nameless:
-            self.counts.add("no-device", len(self._nameless))
+            self.counts.add("device_missing", len(self._nameless))
             self._nameless.clear()
         return items
 
@@ -163,9 +163,9 @@ class Assembler:
             if age > self.settings.lost_s:
                 record.lat = record.lon = None
                 record.fix = "none"
-                add_flag(record, "position-lost")
+                add_flag(record, "position_old")
             elif age > self.settings.stale_s:
-                add_flag(record, "position-stale")
+                add_flag(record, "position_age")
         self._judge_no_service(record)
 
     def _correct_time(self, record: Record) -> None:
@@ -173,7 +173,7 @@ class Assembler:
         if self._offset_s and record.time_source == "host":
             record.time_utc_us -= round(self._offset_s * 1e6)
             record.time_source = "gps"
-            add_flag(record, "computer-clock-off")
+            add_flag(record, "computer_clock")
 
     def _judge_no_service(self, record: Record) -> None:
         if record.service_state != "no_service":
@@ -181,12 +181,12 @@ class Assembler:
         fresh = record.lat is not None and (record.pos_age_s or 0.0) <= self.settings.stale_s
         if not fresh:
             record.service_state = "unknown"
-            add_flag(record, "no-service-without-position")
+            add_flag(record, "no_service_without_position")
             return
         limit = self.settings.sensitivity_dbm
         if limit is None and record.technology in SENSITIVITY_DBM:
             limit = SENSITIVITY_DBM[record.technology]
-            add_flag(record, "sensitivity-assumed")
+            add_flag(record, "sensitivity_assumed")
         if limit is not None:
             record.rssi_dbm, record.rssi_censor = limit, "below"
 
@@ -198,9 +198,10 @@ class Assembler:
             return []
         if self.fallback_id:
             return self.identity(self.fallback_id)
-        self.counts.add("no-device")
+        self.counts.add("device_missing")
         lost = self._nameless.pop(0)
-        return [Reject(lost.row_no, "device_id", "", "no-device", "no identity came in time; give it with --device")]
+        text = "no identity came in time; give it with --device"
+        return [Reject(lost.row_no, "device_id", "", "device_missing", text)]
 
     def _named(self, record: Record) -> Item:
         record.device_id = record.device_id or self.device_id
@@ -234,10 +235,10 @@ class Assembler:
             return []
         self._offset_s = offset
         if not offset:
-            return [Event(fix.utc_us, "clock-offset", "the computer's clock agrees with the satellites' again")]
+            return [Event(fix.utc_us, "clock_offset", "the computer's clock agrees with the satellites' again")]
         way = "ahead of" if offset > 0 else "behind"
         text = f"the computer's clock is {abs(offset):.0f} s {way} the satellites'; records are given theirs, set it"
-        return [Event(fix.utc_us, "clock-offset", text)]
+        return [Event(fix.utc_us, "clock_offset", text)]
 
 
 def _near(before: Fix, after: Fix, longest_s: float) -> bool:

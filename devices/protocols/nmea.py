@@ -74,14 +74,14 @@ class Nmea:
     def sentence(self, line: Line) -> list[Fix | Reject | Event]:
         found = _SENTENCE.fullmatch(line.data)
         if not found:
-            return [self._reject(line, "malformed", "no NMEA sentence: $…*hh was expected")]
+            return [self._reject(line, "no_match", "no NMEA sentence: $…*hh was expected")]
         body, given = found[1], found[2]
         right = 0
         for byte in body:
             right ^= byte
         if given is None and not self.settings.checksum_optional:
             text = "the sentence has no checksum; checksum_optional = true in the profile accepts such"
-            return [self._reject(line, "no-checksum", text)]
+            return [self._reject(line, "checksum_missing", text)]
         if given is not None and int(given, 16) != right:
             return [self._reject(line, "checksum", f"checksum {given.decode()} should be {right:02X}")]
         self._better_than_gll = max(0, self._better_than_gll - 1)
@@ -92,7 +92,7 @@ class Nmea:
         try:
             message = NMEAReader.parse(b"$%b*%02X\r\n" % (body, right))
         except (NMEAParseError, NMEAMessageError, NMEATypeError, ValueError, TypeError, IndexError) as error:
-            return [self._reject(line, "malformed", f"{kind}: {error}")]
+            return [self._reject(line, "no_match", f"{kind}: {error}")]
         if message is None:
             # a maker's own sentence that ends like one of these
             return []
@@ -119,7 +119,7 @@ class Nmea:
             for at in angles:
                 text = fields[at] if at < len(fields) else ""
                 if text and (not _ANGLE.fullmatch(text) or float(text) % 100 >= 60):
-                    return [self._reject(line, "malformed", f"{kind}: {text!r} is no angle of degrees and minutes")]
+                    return [self._reject(line, "no_match", f"{kind}: {text!r} is no angle of degrees and minutes")]
         if kind == "GSA":
             if self._epoch is not None:
                 self._epoch.dimensions = {1: "none", 2: "2d", 3: "3d"}.get(getattr(message, "navMode", None), "")
@@ -130,7 +130,7 @@ class Nmea:
         try:
             tod, leap = _time_of_day(text)
         except ValueError:
-            return [self._reject(line, "malformed", f"{kind}: {text!r} is no time of day (hhmmss)")]
+            return [self._reject(line, "no_match", f"{kind}: {text!r} is no time of day (hhmmss)")]
         if kind == "GLL" and self._better_than_gll:
             return []
         if kind in ("RMC", "GGA", "GNS"):
@@ -139,8 +139,8 @@ class Nmea:
         epoch = self._epoch
         epoch.types.add(kind)
         epoch.raw += ("|" if epoch.raw else "") + line.text
-        if leap and "leap-second" not in epoch.flags:
-            epoch.flags.append("leap-second")
+        if leap and "leap_second" not in epoch.flags:
+            epoch.flags.append("leap_second")
         getattr(self, f"_{kind.lower()}" if kind not in KENWOOD else "_kenwood")(epoch, message, fields)
         return given_out
 
@@ -168,7 +168,7 @@ class Nmea:
         if quality in QUALITY:
             epoch.kind = QUALITY[quality]
             if quality == 8:
-                epoch.flags.append("simulated-position")
+                epoch.flags.append("simulated_position")
         self._place(epoch, message)
         self._put(epoch, "satellites", getattr(message, "numSV", ""))
         self._put(epoch, "hdop", getattr(message, "HDOP", ""))
@@ -219,8 +219,8 @@ class Nmea:
             epoch.valid = False
         elif kind and epoch.kind in ("", "3d", "2d"):
             epoch.kind = kind if kind != "2d" or not epoch.kind else epoch.kind
-        if letter == "S" and "simulated-position" not in epoch.flags:
-            epoch.flags.append("simulated-position")
+        if letter == "S" and "simulated_position" not in epoch.flags:
+            epoch.flags.append("simulated_position")
 
     @staticmethod
     def _place(epoch: _Epoch, message: Any) -> None:
@@ -255,18 +255,19 @@ class Nmea:
         time_us, why = self._time(epoch)
         out: list[Fix | Reject | Event] = []
         if why:
-            epoch.flags.append("clock-untrusted")
+            epoch.flags.append("clock")
             if host is None:
-                return [self._reject(epoch.line, "time", f"{why}; there is no time of the computer to use instead")]
+                text = f"{why}; there is no time of the computer to use instead"
+                return [self._reject(epoch.line, "time_out_of_range", text)]
             if why not in self._told:
                 self._told = {why}
-                out.append(Event(host, "clock-untrusted", f"{why}; the computer's time is used"))
+                out.append(Event(host, "clock_untrusted", f"{why}; the computer's time is used"))
         if time_us is None and host is None:
             if epoch.tod_s is None:
-                self.counts.add("no-time")
+                self.counts.add("time_missing")
                 return []
             text = "a time of day without a date: give the day of the capture (date = 2026-11-24 in the profile)"
-            return [self._reject(epoch.line, "no-date", text)]
+            return [self._reject(epoch.line, "time_missing", text)]
         has = epoch.valid and epoch.lat is not None and epoch.dimensions != "none"
         kind = epoch.kind or "2d"
         if kind in ("2d", "3d") and epoch.dimensions:

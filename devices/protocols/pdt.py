@@ -45,7 +45,7 @@ class Pdt(LineParser):
         parts = [part.strip() for part in text.split(",")]
         if len(parts) != 5 or not re.fullmatch(r"[0-9A-Za-z-]{1,32}", parts[0]):
             reason = "+PDTID: has to be <number>,<maker>,<model>,<firmware>,<serial number>"
-            return [self.reject(line, "identity", text, "malformed", reason)]
+            return [self.reject(line, "identity", text, "no_match", reason)]
         live = self.live
         live.identity, live.maker, live.model, live.firmware, live.serial_number = parts
         return self.assembler.identity(parts[0])
@@ -54,10 +54,10 @@ class Pdt(LineParser):
         parts = [part.strip() for part in text.split(",")]
         if len(parts) != len(FIELDS):
             reason = f"+PDTSTAT: has {len(FIELDS)} fields ({', '.join(FIELDS)}), here are {len(parts)}"
-            return [self.reject(line, "line", text, "malformed", reason)]
+            return [self.reject(line, "line", text, "no_match", reason)]
         values = dict(zip(FIELDS, parts, strict=True))
         if values["service"] not in SERVICE:
-            return [self.reject(line, "service", values["service"], "malformed", "service has to be 0..3 or empty")]
+            return [self.reject(line, "service", values["service"], "no_match", "service has to be 0..3 or empty")]
         column = ""
         try:
             column = "time"
@@ -78,7 +78,7 @@ class Pdt(LineParser):
         record = new_record(self, line, None if why else time_us)
         if record is None:
             reason = f"{why or 'no time'}; there is no time of the computer to use instead"
-            return [self.reject(line, "time", values["time"], "time" if why else "no-time", reason)]
+            return [self.reject(line, "time", values["time"], "time_out_of_range" if why else "time_missing", reason)]
         record.service_state = SERVICE[values["service"]]
         if record.service_state == "direct_mode":
             record.direction = "direct"
@@ -88,8 +88,8 @@ class Pdt(LineParser):
         record.system_code = None if no_service else values["system"] or None
         record.site_id = None if no_service else values["site"] or None
         record.colour_code, record.slot = (None, None) if no_service else (colour, slot)
-        for flag, there in (("leap-second", leap), ("clock-untrusted", bool(why)),
-                            ("level-without-service", no_service and level is not None)):  # fmt: skip
+        for flag, there in (("leap_second", leap), ("clock", bool(why)),
+                            ("level_without_service", no_service and level is not None)):  # fmt: skip
             if there:
                 add_flag(record, flag)
         return self._changed(record.service_state, line) + self._heard(record, line)
@@ -120,4 +120,4 @@ def _time(text: str) -> tuple[int | None, bool]:
         second = "59.999999" if leap else found[2] + found[3]
         return round(datetime.fromisoformat(found[1] + second).replace(tzinfo=UTC).timestamp() * 1e6), leap
     except ValueError:
-        raise BadValue("malformed", f"{text!r} is no time such as 2026-11-24T08:15:02Z") from None
+        raise BadValue("no_match", f"{text!r} is no time such as 2026-11-24T08:15:02Z") from None

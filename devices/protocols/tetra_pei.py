@@ -131,11 +131,11 @@ class TetraPei(LineParser):
 
     def _failed(self, line: Line, words: str) -> list[Item]:
         self._errors += 1
-        self.counts.add("error-answer")
+        self.counts.add("error_answer")
         self.live.trouble = words
         if self._errors == STORM:
             text = f"the terminal answers {words} to everything; is it unlocked, and is this its data port?"
-            return [Event(line.utc_us, "error-storm", text)]
+            return [Event(line.utc_us, "error_storm", text)]
         return []
 
     def _error(self, kind: str, code: int, line: Line) -> list[Item]:
@@ -145,7 +145,7 @@ class TetraPei(LineParser):
             return items + self._failed(line, f"CMS {code}")
         if code == 35:
             # garbage in the terminal's line buffer answers so until it is cleared
-            self.counts.add("syntax-error-answer")
+            self.counts.add("syntax_error_answer")
             return items
         if code == 30:
             return items + self._no_service(line, f"{query} CME 30")
@@ -153,7 +153,7 @@ class TetraPei(LineParser):
             self._inhibited = True
         if "GPSPOS" in query or code == 50:
             self.live.trouble = "GPS gives nothing"
-            self.counts.add("gps-off")
+            self.counts.add("gps_off")
             self.assembler.last_fix = None
             return items
         return items + self._failed(line, cme_words(code))
@@ -161,7 +161,7 @@ class TetraPei(LineParser):
     def _on_csq(self, text: str, line: Line) -> list[Item]:
         parts = [part.strip() for part in text.split(",")]
         if not 1 <= len(parts) <= 2 or not all(re.fullmatch(r"\d{1,3}", part) for part in parts):
-            return [self.reject(line, "csq", text, "malformed", "+CSQ: has to be <signal quality>,<bit error class>")]
+            return [self.reject(line, "csq", text, "no_match", "+CSQ: has to be <signal quality>,<bit error class>")]
         index = int(parts[0])
         items = self._give_csq()
         try:
@@ -181,14 +181,14 @@ class TetraPei(LineParser):
     def _on_gcli(self, text: str, line: Line) -> list[Item]:
         items = self._give_cells()
         if not re.fullmatch(r"\d{1,3}", text):
-            return [*items, self.reject(line, "gcli", text, "malformed", "+GCLI: has to be the number of cells")]
+            return [*items, self.reject(line, "gcli", text, "no_match", "+GCLI: has to be the number of cells")]
         self._cells_left = int(text)
         return items
 
     def _give_cells(self) -> list[Item]:
         """The cells of a +GCLI, serving first; its level and the +CSQ of the round are one observation."""
         if self._cells_left:
-            self.counts.add("cells-missing", self._cells_left)
+            self.counts.add("cells_missing", self._cells_left)
         self._cells_left = 0
         cells, self._cells = self._cells, []
         items: list[Item] = []
@@ -238,7 +238,7 @@ class TetraPei(LineParser):
             return [self.reject(line, "position", text, error.code, str(error))]
         if day_missing:
             reason = "a time of day without a date: give the day of the capture (date = 2026-11-24 in the profile)"
-            return [self.reject(line, "time", text, "no-date", reason)]
+            return [self.reject(line, "time", text, "time_missing", reason)]
         if self.live.trouble == "GPS gives nothing":
             self.live.trouble = ""
         return self.position(fix) if fix is not None else []
@@ -246,7 +246,7 @@ class TetraPei(LineParser):
     def _on_creg(self, text: str, line: Line) -> list[Item]:
         parts = [part.strip() for part in text.split(",")]
         if not parts[0].isdecimal() or int(parts[0]) not in REGISTRATION:
-            return [self.reject(line, "service", text, "malformed", "+CREG: has to begin with a status of 0..5")]
+            return [self.reject(line, "service", text, "no_match", "+CREG: has to begin with a status of 0..5")]
         state, words = REGISTRATION[int(parts[0])]
         items: list[Item] = []
         if state != self._state[0]:
@@ -262,7 +262,7 @@ class TetraPei(LineParser):
         """An explicit statement that there is no network; in direct mode or transmit inhibit it says nothing."""
         record = self._new(line)
         if record is None or self._mode in DIRECT_MODES or self._inhibited:
-            self.counts.add("no-service-set-aside")
+            self.counts.add("no_service_set_aside")
             return [] if record is not None else [self._timeless(line)]
         record.service_state = self.live.service_state = "no_service"
         record.raw_key = raw
@@ -271,7 +271,7 @@ class TetraPei(LineParser):
 
     def _on_ctom(self, text: str, line: Line) -> list[Item]:
         if not text.isdecimal():
-            return [self.reject(line, "mode", text, "malformed", "+CTOM: has to be a number")]
+            return [self.reject(line, "mode", text, "no_match", "+CTOM: has to be a number")]
         mode = int(text)
         changed, self._mode = mode != self._mode, mode
         if mode in DIRECT_MODES:
@@ -281,7 +281,7 @@ class TetraPei(LineParser):
     def _on_cnumf(self, text: str, line: Line) -> list[Item]:
         found = re.match(r"(\d+),\s*(\d{1,17})$", text)
         if not found:
-            return [self.reject(line, "identity", text, "malformed", "+CNUMF: has to be <type>,<digits>")]
+            return [self.reject(line, "identity", text, "no_match", "+CNUMF: has to be <type>,<digits>")]
         digits = found[2]
         # MCC and MNC in front, eight digits of short subscriber identity at the end
         self.live.identity = digits[-8:]
@@ -290,7 +290,7 @@ class TetraPei(LineParser):
     def _on_cbc(self, text: str, line: Line) -> list[Item]:
         found = re.fullmatch(r"\d+,\s*(\d{1,3})", text)
         if not found or int(found[1]) > 100:
-            return [self.reject(line, "battery", text, "malformed", "+CBC: has to be <status>,<percent>")]
+            return [self.reject(line, "battery", text, "no_match", "+CBC: has to be <status>,<percent>")]
         self.live.battery_percent = float(found[1])
         return []
 
@@ -317,7 +317,7 @@ class TetraPei(LineParser):
 
     def _timeless(self, line: Line) -> Item:
         text = "no time: the capture has no stamps of the computer, and no +GPSPOS with a date came before"
-        return self.reject(line, "time", line.text, "no-time", text)
+        return self.reject(line, "time", line.text, "time_missing", text)
 
     def _heard(self, level: float | None, censor: str, line: Line) -> None:
         self.live.rssi_dbm, self.live.rssi_censor, self.live.level_at_s = level, censor, at_s(line)

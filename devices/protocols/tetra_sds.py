@@ -83,7 +83,7 @@ class ShortData:
         head = header(text)
         if head is None:
             reason = "+CTSDSR: has to be service, parties and length"
-            return [self.parser.reject(line, "sds", text, "malformed", reason)]
+            return [self.parser.reject(line, "sds", text, "no_match", reason)]
         if head.pdu:
             return self._message(head, head.pdu, line)
         self._open = head, line
@@ -102,26 +102,26 @@ class ShortData:
             return []
         (head, line), self._open = self._open, None
         reason = f"{head.bits} bits were announced, none came"
-        return [self.parser.reject(line, "sds", line.text, "sds-without-pdu", reason)]
+        return [self.parser.reject(line, "sds", line.text, "sds_without_pdu", reason)]
 
     def _message(self, head: Header, pdu: str, line: Line) -> list[Item]:
         if self._is_repeat((head.calling, pdu.upper()), at_s(line)):
-            self.counts.add("sds-repeated")
+            self.counts.add("sds_repeated")
             return []
         if abs(len(pdu) - digits(head.bits)) > 1:
-            self.counts.add("sds-length-differs")
+            self.counts.add("sds_length_differs")
         if head.service == STATUS:
             return [Event(line.utc_us, "status", f"status {pdu.upper()} from {head.calling or 'unknown'}")]
         first = int(pdu[:2], 16) if head.service == SDS_4 else None
         if first in NMEA_TEXT:
             return self._nmea(head, pdu[2:], line)
         if first != lip.PROTOCOL:
-            self.counts.add("sds-unsupported")
+            self.counts.add("sds_unsupported")
             return []
         try:
             report = lip.short_report(pdu)
         except lip.LipError as error:
-            return [self.parser.reject(line, "sds", pdu, "lip-unsupported", str(error))]
+            return [self.parser.reject(line, "sds", pdu, "lip_unsupported", str(error))]
         return self._report(head, report, pdu, line)
 
     def _is_repeat(self, key: tuple[str, str], now: float | None) -> bool:
@@ -136,18 +136,18 @@ class ShortData:
         items: list[Item] = []
         if report.reason in lip.COVERAGE_REASONS:
             text = f"{head.calling or 'unknown'} reports: {lip.REASONS[report.reason]}"
-            items.append(Event(line.utc_us, "service-report", text))
+            items.append(Event(line.utc_us, "service_report", text))
         record = new_record(self.parser, line)
         if record is None:
             text = "a location report has no time, and the capture has none of the computer"
-            return [*items, self.parser.reject(line, "time", pdu, "no-time", text)]
+            return [*items, self.parser.reject(line, "time", pdu, "time_missing", text)]
         record.device_id = head.calling[-8:]
         record.lat, record.lon, record.fix = report.lat, report.lon, "2d"
         record.accuracy_m, record.speed_mps, record.course_deg = report.error_m, report.speed_mps, report.course_deg
         # the report says "less than"; there is no level that an old position could mislead
         record.pos_age_s = report.elapsed_s
         if report.elapsed_s is None or report.elapsed_s > self.parser.settings.stale_s:
-            add_flag(record, "position-stale")
+            add_flag(record, "position_age")
         record.raw_key = f"{head.calling} {pdu.upper()}"
         return items + self.parser.assembler.whole(record)
 
@@ -155,7 +155,7 @@ class ShortData:
         text = bytes.fromhex(text_hex[: len(text_hex) // 2 * 2])
         at = text.find(b"$")
         if at < 0:
-            self.counts.add("sds-unsupported")
+            self.counts.add("sds_unsupported")
             return []
         nmea = Nmea(self.parser.settings, self.counts)
         sentence = replace(line, data=text[at:].strip(b"\r\n\0 "))

@@ -26,14 +26,14 @@ def number(text: str) -> float | None:
     if cleaned.casefold() in NULLS:
         return None
     if not re.fullmatch(r"[+-]?\d{1,15}([.,]\d{1,12})?", cleaned):
-        raise BadValue("not-a-number", f"{text.strip()!r} is not a number")
+        raise BadValue("not_a_number", f"{text.strip()!r} is not a number")
     return float(cleaned.replace(",", "."))
 
 
 def integer(text: str) -> int | None:
     value = number(text)
     if value is not None and value != int(value):
-        raise BadValue("not-a-number", f"{text.strip()!r} is not a whole number")
+        raise BadValue("not_a_number", f"{text.strip()!r} is not a whole number")
     return None if value is None else int(value)
 
 
@@ -42,7 +42,7 @@ def dbm(text: str) -> float | None:
     value = number(re.sub(r"\s*dBm$", "", text.strip(), flags=re.I))
     if value is not None and value >= 0:
         text = f"positive level {value:g}; the profile says dBm, which are negative here (scale=-1 turns the sign)"
-        raise BadValue("level-positive", text)
+        raise BadValue("level_positive", text)
     return value
 
 
@@ -51,7 +51,7 @@ def csq_level(index: int) -> tuple[float | None, str]:
     if index == 99:
         return None, "none"
     if not 0 <= index <= 31:
-        raise BadValue("level-index", f"signal quality {index} is outside 0..31 and not 99 (unknown)")
+        raise BadValue("level_code", f"signal quality {index} is outside 0..31 and not 99 (unknown)")
     return -113.0 + 2 * index, {0: "below", 31: "above"}.get(index, "none")
 
 
@@ -76,18 +76,20 @@ def checked(record: Record) -> Record | Reject:
         if value is None or limit.low <= value <= limit.high and not (name == "course_deg" and value == 360):
             continue
         if limit.outside == "reject":
+            code = "level_out_of_range" if name == "rssi_dbm" else "frequency_out_of_range"
             text = f"{name} {value:g} is outside {limit.low:g}..{limit.high:g}"
             if name == "rssi_dbm" and value < limit.low and value / 2 >= limit.low:
+                code = "level_half_db"
                 text += f"; in half decibels it would be {value / 2:g} dBm: then rssi_scale is 0.5"
-            return Reject(record.row_no, name, f"{value:g}", "out-of-range", text)
+            return Reject(record.row_no, name, f"{value:g}", code, text)
         if name == "course_deg" and value == 360:
             record.course_deg = 0.0
             continue
         setattr(record, name, None)
-        add_flag(record, f"{name}-out-of-range")
+        add_flag(record, f"{name}_range")
     if record.lat is None or record.lon is None or (record.lat == 0 and record.lon == 0):
         if record.lat is not None and record.lon is not None:
-            add_flag(record, "position-zero")
+            add_flag(record, "position_zero")
         record.lat = record.lon = None
         record.fix = "none"
     return record

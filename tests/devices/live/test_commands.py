@@ -71,7 +71,7 @@ def test_recording_ends_in_order_at_ctrl_c_with_a_sum_and_plain_lines(handset, t
     arguments = command("record", terminal.path, "--protocol", "pdt", "-o", "a.journal")
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
                           env=ENVIRONMENT) as process:  # fmt: skip
-        assert "link-open: recording" in process.stderr.readline()
+        assert "link_open: recording" in process.stderr.readline()
         end = time.monotonic() + 20
         while len(terminal.heard) < 3 and time.monotonic() < end:
             time.sleep(0.05)

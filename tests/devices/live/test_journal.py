@@ -19,7 +19,7 @@ ENTRIES = [
     Setup({"protocol": "pdt", "settings": {"device_id": "ä7"}}, "port"),
     Chunk(b"+CSQ: 1\r\n", 1, 2, "port"),
     Sent(b"AT\r", None, 5, "port"),
-    Happened(Event(3, "link-lost", "gone"), 9, "port"),
+    Happened(Event(3, "link_lost", "gone"), 9, "port"),
     Chunk(journal.MARK + b"\x00\xff", -5, None, ""),
 ]
 
@@ -61,7 +61,7 @@ def test_a_torn_end_at_any_byte_costs_that_entry_only_and_is_cut_at_the_next_sta
     for missing in range(1, last):
         path.write_bytes(whole[:-missing])
         found = contents(path)
-        assert found[:4] == ENTRIES[:4] and told(found) == ["journal-cut"]
+        assert found[:4] == ENTRIES[:4] and told(found) == ["journal_cut"]
         with Writer(path) as writer:
             assert writer.cut_bytes == last - missing
             writer.append(ENTRIES[1])
@@ -91,7 +91,7 @@ def test_damage_at_the_end_is_kept_when_the_recording_goes_on(tmp_path):
     write(path, [ENTRIES[1]])
     assert path.read_bytes().startswith(spoilt)
     found = contents(path)
-    assert told(found) == ["journal-damaged"] and found[-1] == ENTRIES[1]
+    assert told(found) == ["journal_damaged"] and found[-1] == ENTRIES[1]
 
 
 def test_zeros_that_a_power_loss_left_are_cut(tmp_path):
@@ -101,6 +101,25 @@ def test_zeros_that_a_power_loss_left_are_cut(tmp_path):
     path.write_bytes(whole + bytes(700))
     write(path, [])
     assert path.read_bytes() == whole
+
+
+class OneWay(io.RawIOBase):
+    """A stream that can't go back, as packed files are, and gives a little at a time."""
+
+    def __init__(self, data):
+        self.rest = data
+
+    def read(self, size=-1):
+        given, self.rest = self.rest[: min(size, 7)], self.rest[min(size, 7) :]
+        return given
+
+
+def test_a_journal_is_read_from_a_stream_that_only_goes_forward():
+    data = journal.MAGIC + b"".join(map(journal.encode, ENTRIES))
+    spoilt = bytearray(data)
+    spoilt[len(journal.MAGIC) + 30] ^= 1
+    assert [entry for _, entry in journal.read(OneWay(data[30:]), data[:30])] == ENTRIES
+    assert [e for _, e in journal.read(OneWay(bytes(spoilt)[25:]), bytes(spoilt)[:25]) if e in ENTRIES] == ENTRIES[1:]
 
 
 @given(st.binary(max_size=400))

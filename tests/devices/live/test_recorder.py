@@ -96,15 +96,15 @@ def test_bytes_are_journalled_exactly_and_questions_stand_before_their_answers(h
 def test_unplugged_and_back_it_goes_on_within_two_seconds_and_says_so(handset, recording, tmp_path):
     terminal = handset("pdt", faults=[parse_fault("unplug@1.5+1")])
     recorder, items = recording([Port(str(terminal.path), Settings(protocol="pdt", poll_s=0.3))])
-    wait_for(lambda: "link-back" in [item.kind for item in items if isinstance(item, Event)])
+    wait_for(lambda: "link_back" in [item.kind for item in items if isinstance(item, Event)])
     before = recorder.records
     wait_for(lambda: recorder.records > before)
     recorder.stop()
-    lost, back = (e for e in items if isinstance(e, Event) and e.kind in ("link-lost", "link-back"))
+    lost, back = (e for e in items if isinstance(e, Event) and e.kind in ("link_lost", "link_back"))
     assert lost.text == f"{terminal.path} was unplugged" and back.text == f"{terminal.path} is back"
     assert (back.utc_us - lost.utc_us) / 1e6 < 1 + 2
     # the gap is in the journal, so that it can't look like no coverage
-    assert kinds(tmp_path / "a.journal")[-2:] == ["link-lost", "link-back"]
+    assert kinds(tmp_path / "a.journal")[-2:] == ["link_lost", "link_back"]
 
 
 def test_positions_of_one_port_are_given_to_the_levels_of_another(handset, recording):
@@ -171,7 +171,7 @@ def test_a_fault_in_a_parser_costs_no_bytes_and_does_not_end_the_recording(hands
     monkeypatch.setattr(Pdt, "line", lambda self, line: 1 / 0)
     terminal = handset("pdt")
     recorder, items = recording([Port(str(terminal.path), Settings(protocol="pdt"))])
-    wait_for(lambda: recorder.rejects.get("parser-fault", 0) >= 2)
+    wait_for(lambda: recorder.rejects.get("parser_fault", 0) >= 2)
     recorder.stop()
     monkeypatch.undo()
     assert any("the bytes are kept" in item.text for item in items if isinstance(item, Event))
@@ -187,7 +187,7 @@ def test_the_inbox_is_bounded_and_what_it_loses_is_counted():
     assert sum(len(entry.data) for entry in taken) == INBOX_BYTES + 5
     inbox.put(Chunk(b"later", 2, 2, "slow"))
     event, later = inbox.take()
-    assert event.event.kind == "bytes-lost" and event.event.text.startswith(f"{300 * 4096 - INBOX_BYTES} bytes")
+    assert event.event.kind == "bytes_lost" and event.event.text.startswith(f"{300 * 4096 - INBOX_BYTES} bytes")
     assert later.data == b"later"
 
 
@@ -219,9 +219,9 @@ def told(kind):
     while not [i for i in items if getattr(i, "kind", "") == kind] and time.monotonic() < end:
         time.sleep(0.05)
     return [i.text for i in items if getattr(i, "kind", "") == kind]
-print(*told("disk-full"))
+print(*told("disk_full"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-print(*told("disk-back"))
+print(*told("disk_back"))
 recorder.stop()
 print(recorder.view()[0].received_bytes)
 """
@@ -237,7 +237,7 @@ def test_row_41_a_full_disk_is_told_and_nothing_is_missing_when_there_is_room_ag
     assert back == "the journal is written again"
     data = b"".join(entry.data for entry in entries(path) if isinstance(entry, Chunk))
     assert len(data) == int(received) > 1500
-    assert kinds(path) == ["link-open", "disk-back"]
+    assert kinds(path) == ["link_open", "disk_back"]
 
 
 def test_row_41_clock_jumps_and_sleep_are_told_apart():
@@ -246,11 +246,11 @@ def test_row_41_clock_jumps_and_sleep_are_told_apart():
     assert watch.look(0, 0, 0) == []
     assert watch.look(1_000_000, second, second) == []
     (jump,) = watch.look(3_601_000_000, 2 * second, 2 * second)
-    assert jump.kind == "clock-jump" and "forward by 3599.0 s" in jump.text
+    assert jump.kind == "clock_jump" and "forward by 3599.0 s" in jump.text
     (sleep,) = watch.look(3_601_000_000 + 600_000_000, 602 * second, 3 * second)
     assert sleep.kind == "sleep" and "599 s" in sleep.text
     (back,) = watch.look(3_601_000_000, 603 * second, 4 * second)
-    assert back.kind == "clock-jump" and "back by 601.0 s" in back.text
+    assert back.kind == "clock_jump" and "back by 601.0 s" in back.text
 
 
 KILLED = """
@@ -290,7 +290,7 @@ def test_killed_at_any_moment_it_loses_no_more_than_was_on_its_way(tmp_path):
         os.close(master)
         os.close(slave)
         data = b"".join(entry.data for entry in entries(path) if isinstance(entry, Chunk))
-        assert not [kind for kind in kinds(path) if kind == "journal-damaged"]
+        assert not [kind for kind in kinds(path) if kind == "journal_damaged"]
         due = [line for of, when, line in sent if of < run or when < killed - 1]
         lost = [line for line in due if line.strip() not in data]
         assert not lost and b"$run%d" % run in data

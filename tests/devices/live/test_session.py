@@ -1,7 +1,11 @@
-"""Many ports in one journal: each with its own protocol, settings and identity."""
+"""Many ports in one journal: each with its own protocol, settings and identity; the words for what goes wrong."""
 
+import re
+from pathlib import Path
+
+from devices import protocols
 from devices.journal import Setup, Writer
-from devices.protocols import read_file
+from devices.protocols import read_file, reasons
 from devices.records import Record
 from devices.session import merged, to_json
 from devices.settings import Settings
@@ -67,3 +71,22 @@ def test_a_recording_that_was_continued_is_read_as_one(live, tmp_path):
         setup = Setup({"protocol": "pdt", "settings": {"device_id": "7"}}, "p")
         write(path, [setup, said(live, "p", "\r\n" + STATUS.format(80 + run), run * 100)])
     assert [r.rssi_dbm for r in records(path)] == [-80, -81, -82]
+
+
+#: words that files have, too, in their own list
+SHARED = {"time_missing", "time_out_of_range", "device_missing", "not_a_number", "level_positive", "level_half_db",
+          "level_out_of_range", "level_code", "frequency_out_of_range", "no_match", "checksum"}  # fmt: skip
+SHARED_FLAGS = {"position_zero", "position_old", "position_age", "clock", "leap_second"}
+
+
+def test_every_code_flag_and_count_has_its_words_in_two_languages():
+    source = "".join(path.read_text() for path in sorted(Path(protocols.__file__).parent.parent.rglob("*.py")))
+    rejects = set(re.findall(r'(?:reject\(\w+(?:\.\w+)?, [^,\n]+, [^\n]+?, |BadValue\(|code = )"([a-z_]+)"', source))
+    flags = set(re.findall(r'(?:add_flag\(record, |flags\.append\()"([a-z_]+)"', source))
+    counts = set(re.findall(r'counts\.add\("([a-z_]+)"', source))
+    assert len(rejects) > 8 and len(flags) > 5 and len(counts) > 10
+    assert rejects <= SHARED | set(reasons.REASONS)
+    assert flags <= SHARED_FLAGS | set(reasons.FLAGS)
+    assert counts <= SHARED | {"cut_at_end"} | set(reasons.COUNTS)
+    for table in (reasons.REASONS, reasons.FLAGS, reasons.COUNTS):
+        assert all(english and chinese for english, chinese in table.values())

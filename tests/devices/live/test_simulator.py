@@ -62,8 +62,8 @@ def test_a_hole_in_the_coverage_becomes_no_service_rows_with_positions():
     assert len(states) > 8 and all(r.lat is not None for r in records if r.service_state == "no_service")
 
 
-@pytest.mark.parametrize(("fault", "kind"), [("unplug@10+5", "link-lost"), ("silence@10+15", "silent"),
-                                             ("errors@10+20", "error-storm"), ("clock-jump@10", "clock-offset"),
+@pytest.mark.parametrize(("fault", "kind"), [("unplug@10+5", "link_lost"), ("silence@10+15", "silent"),
+                                             ("errors@10+20", "error_storm"), ("clock-jump@10", "clock_offset"),
                                              ("noise@10+10", "silent")])  # fmt: skip
 def test_faults_come_when_they_are_asked_for_and_are_noticed(fault, kind):
     before, after = drive("tetra-pei", 45), drive("tetra-pei", 45, [fault])

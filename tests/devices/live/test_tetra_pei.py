@@ -41,7 +41,7 @@ def test_every_single_line_of_the_collection_is_understood(samples, live):
         lines = [row["line"] for row in csv.DictReader(file, delimiter="\t")]
     assert len(lines) > 10
     said = live.parse("tetra-pei", (0, "".join(line + "\r\n" for line in lines)))
-    assert not said.rejects and "unknown-line" not in said.counts
+    assert not said.rejects and "unknown_line" not in said.counts
     assert said.parser.live.model == "5606,H63PCH6TZ7AN,43.8.0.0" and said.parser.live.serial_number == "893TPZA838"
     assert said.records[0].rssi_dbm == -61
 
@@ -67,7 +67,7 @@ def test_levels_before_the_identity_wait_for_it_and_without_one_are_listed(live)
     late = live.parse("tetra-pei", (0, "+CSQ: 20,99\r\n"), (9, "+CNUMF: 0,1001\r\n"), settings=Settings())
     assert [r.device_id for r in late.records] == ["1001"]
     never = live.parse("tetra-pei", (0, "+CSQ: 20,99\r\n"), settings=Settings())
-    assert not never.records and never.rejects[0].code == "no-device" and "--device" in never.rejects[0].reason
+    assert not never.records and never.rejects[0].code == "device_missing" and "--device" in never.rejects[0].reason
 
 
 def test_a_round_is_one_record_for_the_serving_cell_and_one_a_neighbour(live):
@@ -87,7 +87,7 @@ def test_without_cells_the_level_stands_by_itself(live):
 
 def test_fewer_cells_than_announced_are_counted(live):
     said = live.parse("tetra-pei", (0, "+GCLI: 3\r\n12345,caffe,26,43\r\n\r\nOK\r\n1,2,3,4\r\n"))
-    assert len(said.records) == 1 and said.counts == {"cells-missing": 2, "unknown-line": 1}
+    assert len(said.records) == 1 and said.counts == {"cells_missing": 2, "unknown_line": 1}
 
 
 def test_registration_is_tetras_and_not_gsms(live):
@@ -102,7 +102,7 @@ def test_out_of_service_is_a_row_only_with_a_fresh_position(live):
     fresh = live.parse("tetra-pei", (0, POSITION.format("08:00:00")), (2, "AT+CSQ?\r\r\n+CME ERROR: 30\r\n"))
     (record,) = fresh.records
     assert (record.service_state, record.rssi_dbm, record.rssi_censor) == ("no_service", -112, "below")
-    assert record.location_area is None and "sensitivity-assumed" in record.flags
+    assert record.location_area is None and "sensitivity_assumed" in record.flags
     own = live.parse("tetra-pei", (0, POSITION.format("08:00:00")), (2, "+CREG: 2\r\n"),
                      settings=Settings(device_id="7", sensitivity_dbm=-110))  # fmt: skip
     assert own.records[0].rssi_dbm == -110 and not own.records[0].flags
@@ -117,8 +117,8 @@ def test_positions_are_joined_by_time_flagged_when_old_and_dropped_when_lost(liv
     levels = [(t, "+CSQ: 20,99\r\n") for t in (4, 9, 30)]
     near, stale, lost = live.parse("tetra-pei", (0, POSITION.format("08:00:00")), *levels).records
     assert (near.pos_age_s, near.flags, near.lat) == (4, "", 41.8)
-    assert (stale.pos_age_s, stale.flags, stale.lat) == (9, "position-stale", 41.8)
-    assert (lost.flags, lost.lat, lost.lon, lost.fix) == ("position-lost", None, None, "none")
+    assert (stale.pos_age_s, stale.flags, stale.lat) == (9, "position_age", 41.8)
+    assert (lost.flags, lost.lat, lost.lon, lost.fix) == ("position_old", None, None, "none")
 
 
 def test_a_position_that_the_terminal_repeats_gets_older(live):
@@ -218,7 +218,7 @@ def test_nmea_inside_short_data_is_a_position_of_the_sender(live):
 
 def test_a_message_whose_pdu_never_comes_is_listed(live):
     said = live.parse("tetra-pei", (0, "+CTSDSR: 12,1,0,2,0,84\r\n+CSQ: 20,99\r\n+CTSDSR: 12,1,0,2,0,84\r\n"))
-    assert len(said.records) == 1 and [r.code for r in said.rejects] == ["sds-without-pdu"] * 2
+    assert len(said.records) == 1 and [r.code for r in said.rejects] == ["sds_without_pdu"] * 2
 
 
 def test_words_for_modes_and_service_come_once(live):
@@ -246,10 +246,10 @@ def test_the_computers_clock_is_corrected_once_three_positions_agree(live):
     parts = [live.chunk(POSITION.format(f"08:00:{t:02d}") + "+CSQ: 20,99\r\nOK\r\n", t, live.START_US + hour)
              for t in range(0, 16, 2)]  # fmt: skip
     said = live.parse("tetra-pei", *parts)
-    assert [e.kind for e in said.events] == ["clock-offset"] and "3600 s ahead of" in said.events[0].text
+    assert [e.kind for e in said.events] == ["clock_offset"] and "3600 s ahead of" in said.events[0].text
     off = [(r.time_utc_us - live.START_US) / 1e6 for r in said.records]
     assert off == [0, 2, 4, 6, 8, 10, 12, 14]
-    assert {(r.time_source, r.flags) for r in said.records} == {("gps", "computer-clock-off")}
+    assert {(r.time_source, r.flags) for r in said.records} == {("gps", "computer_clock")}
 
 
 def test_one_old_position_is_no_reason_to_doubt_the_computers_clock(live):
