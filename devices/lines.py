@@ -34,8 +34,8 @@ class Splitter:
     """Splits chunks into lines in constant memory; counts what it drops.
 
     midway: the link was opened while the other end was speaking, so what comes before the first line end is a
-    fragment, unless it looks like the beginning of a line. Counted: "nul_or_ff" bytes, "overlong_line" (over `limit` bytes),
-    "joined_midway", "cut_at_end".
+    fragment, unless it looks like the beginning of a line. Counted: "nul_or_ff" bytes, "overlong_line" (over `limit`
+    bytes), "joined_midway", "cut_at_end".
     """
 
     def __init__(self, counts: Counts, *, midway: bool = False, limit: int = MAX_LINE) -> None:

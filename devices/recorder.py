@@ -65,6 +65,7 @@ class Recorder:
         self.by_source: dict[str, list[int]] = {}
         self.trouble = ""
         self.synced_bytes = 0
+        self._failure: Exception | None = None
         self._stop = threading.Event()
         self._written = threading.Event()
         self._raw = all(port.raw for port in ports)
@@ -106,8 +107,8 @@ class Recorder:
 
     @property
     def ended(self) -> bool:
-        """Whether every link has come to its end, as files do."""
-        return not any(thread.is_alive() for thread in self._threads)
+        """Whether there is no more to come: every link is at its end, as files are, or the journal failed."""
+        return not any(thread.is_alive() for thread in self._threads) or not self._journaling.is_alive()
 
     def stop(self) -> None:
         """Ends the recording: what has come is written, synced and parsed. OSError where the disk refuses it."""
@@ -119,8 +120,16 @@ class Recorder:
         self._written.set()
         self._parsing.join()
         self._writer.close()
+        if self._failure is not None:
+            raise self._failure
 
     def _write(self) -> None:
+        try:
+            self._keep_journal()
+        except Exception as error:
+            self._failure = error
+
+    def _keep_journal(self) -> None:
         watch = ClockWatch()
         looked = 0.0
         while True:

@@ -92,6 +92,7 @@ class Session:
         self.positions: set[str] = set()
         self._noted: dict[str, dict[str, Any]] = {}
         self._now: list[Fix] = []
+        self._past = Counts()
 
     def feed(self, entry: Entry) -> list[Item]:
         if isinstance(entry, Setup):
@@ -117,29 +118,34 @@ class Session:
         """What is still open, sources of positions first: the levels wait for them."""
         items: list[Item] = []
         for source in sorted(self.parsers, key=lambda name: name not in self.positions):
-            parser = self.parsers[source]
-            if isinstance(parser, Recognising):
-                items += parser.finish()
-                if not parser.found:
-                    continue
-                items += self._named(self._replace(source, parser), source)
-                parser = self.parsers[source]
-            items += self._named(parser.finish(), source) + self._pass_on()
+            items += self._end(source)
         return items
 
     def counts(self) -> dict[str, int]:
         """What was met and made no record, over all ports."""
-        total = Counts()
+        total = Counts(dict(self._past.by_reason))
         for parser in self.parsers.values():
-            for reason, n in parser.counts.by_reason.items():
-                total.add(reason, n)
+            _add(total, parser.counts)
         return total.by_reason
+
+    def _end(self, source: str) -> list[Item]:
+        """What the parser of a port still holds."""
+        parser = self.parsers[source]
+        items: list[Item] = []
+        if isinstance(parser, Recognising):
+            items += parser.finish()
+            if not parser.found:
+                return items
+            items += self._named(self._replace(source, parser), source)
+            parser = self.parsers[source]
+        return items + self._named(parser.finish(), source) + self._pass_on()
 
     def _set_up(self, setup: Setup) -> list[Item]:
         items: list[Item] = []
         if setup.source in self.parsers:
             # the port was opened again, by a recording that went on in the same file
-            items = self._named(self.parsers[setup.source].finish(), setup.source)
+            items = self._end(setup.source)
+            _add(self._past, self.parsers[setup.source].counts)
         if setup.values.get("gps"):
             self.positions.add(setup.source)
         self._noted[setup.source] = setup.values
@@ -174,8 +180,7 @@ class Session:
             items.append(Event(held[0].utc_us, "recognised", f"it speaks {old.found}{ask}"))
         for one in held:
             items += parser.feed(one) if isinstance(one, Chunk) else parser.sent(one)
-        for reason, n in old.counts.by_reason.items():
-            parser.counts.add(reason, n)
+        _add(parser.counts, old.counts)
         return items
 
     def _connect(self, source: str) -> None:
@@ -204,6 +209,11 @@ class Session:
             elif isinstance(item, Event) and len(self.parsers) > 1:
                 items[i] = dataclasses.replace(item, text=f"{source}: {item.text}")
         return items
+
+
+def _add(total: Counts, more: Counts) -> None:
+    for reason, n in more.by_reason.items():
+        total.add(reason, n)
 
 
 def merged(noted: Settings, said: Settings) -> Settings:

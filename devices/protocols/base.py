@@ -58,9 +58,7 @@ class Watch:
         self.foreign: Foreign | None = None
 
     def good(self) -> None:
-        self._since, self._bytes, self._tail = None, 0, b""
-        if self._told:
-            self._told = False
+        self._since, self._bytes, self._tail, self._told = None, 0, b"", False
 
     def feed(self, chunk: Chunk, good: bool) -> list[Event]:
         """Called after the lines of a chunk were read; good: whether there was one of the protocol."""

@@ -90,3 +90,11 @@ def test_every_code_flag_and_count_has_its_words_in_two_languages():
     assert counts <= SHARED | {"cut_at_end"} | set(reasons.COUNTS)
     for table in (reasons.REASONS, reasons.FLAGS, reasons.COUNTS):
         assert all(english and chinese for english, chinese in table.values())
+
+
+def test_a_stream_not_recognised_yet_when_it_is_set_up_again_is_not_lost(live, tmp_path):
+    path = tmp_path / "a.journal"
+    sentence = live.nmea("GPRMC,080000.00,A,4148.0000,N,12324.0000,E,10.0,90.0,241126,,,A")
+    setup = Setup({"settings": {"device_id": "7"}}, "p")
+    write(path, [setup, said(live, "p", sentence, 0), setup, said(live, "p", sentence, 100)])
+    assert [r.lat for r in records(path)] == [41.8, 41.8]
