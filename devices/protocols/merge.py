@@ -70,8 +70,10 @@ class Assembler:
         self._fixes: deque[Fix] = deque(maxlen=512)
         self._waiting: deque[tuple[float, Record]] = deque()
         self._nameless: list[Record] = []
-        self._offsets: deque[tuple[int, float]] = deque(maxlen=CLOCK_AGREEING)
-        self._offset_s = 0.0
+        # of the last fixes: their time, that less the stream's clock, the computer's clock less that
+        self._times: deque[tuple[int, float, float]] = deque(maxlen=CLOCK_AGREEING)
+        self._satellites_s: float | None = None
+        self._told_s = 0.0
 
     def identity(self, device_id: str) -> list[Item]:
         """The device has said who it is; a declared identity goes before it."""
@@ -131,7 +133,7 @@ class Assembler:
         while self._waiting and (self._waiting[0][0] <= fixed_until or self._waiting[0][0] < waited_since):
             at_s, record = self._waiting.popleft()
             self._place(record, at_s)
-            self._correct_time(record)
+            self._correct_time(record, at_s)
             items += self._finished(record)
             if most is not None and len(items) >= most:
                 break
@@ -167,13 +169,6 @@ class Assembler:
             elif age > self.settings.stale_s:
                 add_flag(record, "position_age")
         self._judge_no_service(record)
-
-    def _correct_time(self, record: Record) -> None:
-        """The satellites' time where the computer's is known to be off."""
-        if self._offset_s and record.time_source == "host":
-            record.time_utc_us -= round(self._offset_s * 1e6)
-            record.time_source = "gps"
-            add_flag(record, "computer_clock")
 
     def _judge_no_service(self, record: Record) -> None:
         if record.service_state != "no_service":
@@ -216,29 +211,43 @@ class Assembler:
         return result
 
     def clock(self, fix: Fix) -> list[Item]:
-        """Finds by how much the computer's clock is off; tells once, and again when that changes.
+        """Learns the satellites' time on the stream's clock, and tells when the computer's clock is off or right again.
 
         Several fixes in a row have to agree: a single one may just be old.
         """
         if fix.time_us is None or fix.utc_us is None or fix.lat is None:
             return []
-        if self._offsets and self._offsets[-1][0] == fix.time_us:
+        if self._times and self._times[-1][0] == fix.time_us:
             return []
-        self._offsets.append((fix.time_us, (fix.utc_us - fix.time_us) / 1e6))
-        offsets = sorted(offset for _, offset in self._offsets)
-        if len(offsets) < CLOCK_AGREEING or offsets[-1] - offsets[0] > CLOCK_OFFSET_S:
+        ahead_s = (fix.utc_us - fix.time_us) / 1e6
+        self._times.append((fix.time_us, fix.time_us / 1e6 - fix.at_s, ahead_s))
+        since, ahead = (sorted(values) for values in list(zip(*self._times, strict=True))[1:])
+        if len(since) < CLOCK_AGREEING:
             return []
-        offset = offsets[len(offsets) // 2]
+        if since[-1] - since[0] <= CLOCK_OFFSET_S:
+            self._satellites_s = since[len(since) // 2]
+        if ahead[-1] - ahead[0] > CLOCK_OFFSET_S:
+            return []
+        offset = ahead[len(ahead) // 2]
         if abs(offset) <= CLOCK_OFFSET_S:
             offset = 0.0
-        if abs(offset - self._offset_s) <= CLOCK_OFFSET_S and bool(offset) == bool(self._offset_s):
+        if abs(offset - self._told_s) <= CLOCK_OFFSET_S and bool(offset) == bool(self._told_s):
             return []
-        self._offset_s = offset
+        self._told_s = offset
         if not offset:
             return [Event(fix.utc_us, "clock_offset", "the computer's clock agrees with the satellites' again")]
         way = "ahead of" if offset > 0 else "behind"
         text = f"the computer's clock is {abs(offset):.0f} s {way} the satellites'; records are given theirs, set it"
         return [Event(fix.utc_us, "clock_offset", text)]
+
+    def _correct_time(self, record: Record, at_s: float) -> None:
+        """The satellites' time where the computer's is known to be off."""
+        if self._satellites_s is None or record.time_source != "host":
+            return
+        time_us = round((at_s + self._satellites_s) * 1e6)
+        if abs(record.time_utc_us - time_us) > CLOCK_OFFSET_S * 1e6:
+            record.time_utc_us, record.time_source = time_us, "gps"
+            add_flag(record, "satellite_time")
 
 
 def _near(before: Fix, after: Fix, longest_s: float) -> bool:

@@ -249,10 +249,19 @@ def test_the_computers_clock_is_corrected_once_three_positions_agree(live):
     assert [e.kind for e in said.events] == ["clock_offset"] and "3600 s ahead of" in said.events[0].text
     off = [(r.time_utc_us - live.START_US) / 1e6 for r in said.records]
     assert off == [0, 2, 4, 6, 8, 10, 12, 14]
-    assert {(r.time_source, r.flags) for r in said.records} == {("gps", "computer_clock")}
+    assert {(r.time_source, r.flags) for r in said.records} == {("gps", "satellite_time")}
 
 
 def test_one_old_position_is_no_reason_to_doubt_the_computers_clock(live):
     parts = [(0, POSITION.format("06:00:00")), (2, POSITION.format("08:00:02")), (4, POSITION.format("08:00:04"))]
     said = live.parse("tetra-pei", *parts, (5, "+CSQ: 20,99\r\n"))
     assert not said.events and said.records[0].time_utc_us == live.START_US + 5_000_000
+
+
+def test_a_jump_of_the_computers_clock_spoils_no_time_once_the_satellites_are_known(live):
+    hour = 3_600_000_000
+    parts = [live.chunk(POSITION.format(f"08:00:{t:02d}") + "+CSQ: 20,99\r\nOK\r\n", t,
+                        live.START_US + (hour if t >= 10 else 0)) for t in range(0, 16, 2)]  # fmt: skip
+    records = live.parse("tetra-pei", *parts).records
+    assert [(r.time_utc_us - live.START_US) / 1e6 for r in records] == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert [r.time_source for r in records] == ["host"] * 5 + ["gps"] * 3
