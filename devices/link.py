@@ -119,7 +119,8 @@ class SerialLink(Link):
             if settings.rts is not None:
                 port.rts = settings.rts
             port.open()
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            # drivers raise termios.error and others beside OSError
             if port is not None:
                 with contextlib.suppress(Exception):
                     port.close()

@@ -92,10 +92,12 @@ class Reading(threading.Thread):
                 if self.link.ends:
                     self.state = "ended"
                     break
-            except LinkError as error:
+            except Exception as error:
+                # a driver may raise anything; what it raised is told and the port opened again
                 self.link.close()
                 self.state = "lost"
-                self.tell("link_lost", str(error))
+                known = isinstance(error, LinkError)
+                self.tell("link_lost", str(error) if known else f"{self.port.name}: {error!r}")
                 if not self._open_again():
                     break
                 opened_ns = boot_ns()

@@ -49,7 +49,8 @@ class PortView:
 
 
 class Recorder:
-    """Records ports into a journal until `stop`. `on_item` is called from the parsing thread with (port, item).
+    """Records ports into a journal until `stop`. `on_item` is called with every record, reject and event, from
+    threads of the recorder.
 
     Opening is done here, so that a port that can't be opened is told before anything is recorded (LinkError).
     """

@@ -25,8 +25,8 @@ class Fix:
     """A position; lat None says that there explicitly is none.
 
     at_s: when it was true, on the clock of the stream; time_us: UTC the receiver gave it, None where that is not
-    known or not trusted; utc_us: the host's clock then; unit: who
-    the sentence says it is from. The other names are those of `Record`.
+    known or not trusted; utc_us: the host's clock then; unit: who the sentence says it is from. The other names are
+    those of `Record`.
     """
 
     lat: float | None
@@ -163,8 +163,7 @@ class Assembler:
                 record.lon = before.lon + share * (after.lon - before.lon)
                 record.fix = "interpolated"
             if age > self.settings.lost_s:
-                record.lat = record.lon = None
-                record.fix = "none"
+                take(record, Fix(None, None, at_s))
                 add_flag(record, "position_old")
             elif age > self.settings.stale_s:
                 add_flag(record, "position_age")
@@ -211,7 +210,7 @@ class Assembler:
         return result
 
     def clock(self, fix: Fix) -> list[Item]:
-        """Learns the satellites' time on the stream's clock, and tells when the computer's clock is off or right again.
+        """Learns the satellites' time on the stream's clock; tells when the computer's clock is off or right again.
 
         Several fixes in a row have to agree: a single one may just be old.
         """
@@ -256,7 +255,7 @@ def _near(before: Fix, after: Fix, longest_s: float) -> bool:
     if gap > longest_s or abs(after.lon - before.lon) > 1:
         return False
     # one degree is at most 111.3 km
-    return 111_300 * max(abs(after.lat - before.lat), abs(after.lon - before.lon)) <= FASTEST_MPS * gap * 2
+    return 111_300 * max(abs(after.lat - before.lat), abs(after.lon - before.lon)) <= FASTEST_MPS * gap
 
 
 def take(record: Record, fix: Fix) -> None:

@@ -50,7 +50,7 @@ class TetraPei(LineParser):
         self._mode = 0
         self._inhibited = False
         self._area: int | None = None
-        self._csq: tuple[Record, int] | None = None
+        self._csq: Record | None = None
         self._csq_at: float | None = None
         self._cells: list[tuple[Line, re.Match[str]]] = []
         self._cells_left = 0
@@ -154,6 +154,7 @@ class TetraPei(LineParser):
         if "GPSPOS" in query or code == 50:
             self.live.trouble = "GPS gives nothing"
             self.counts.add("gps_off")
+            items += self._before_gps(line)
             self.assembler.last_fix = None
             return items
         return items + self._failed(line, cme_words(code))
@@ -175,7 +176,7 @@ class TetraPei(LineParser):
         set_csq(record, index)
         set_ber_band(record, int(parts[1]) if len(parts) > 1 else None)
         record.location_area = self._area
-        self._csq, self._csq_at = (record, index), at_s(line)
+        self._csq, self._csq_at = record, at_s(line)
         return items
 
     def _on_gcli(self, text: str, line: Line) -> list[Item]:
@@ -216,8 +217,7 @@ class TetraPei(LineParser):
     def _join_csq(self, record: Record) -> None:
         if self._csq is None:
             return
-        csq, _ = self._csq
-        self._csq = self._csq_at = None
+        csq, self._csq, self._csq_at = self._csq, None, None
         record.ber_low_percent, record.ber_high_percent = csq.ber_low_percent, csq.ber_high_percent
         record.raw_key = f"{csq.raw_key} {record.raw_key}"
         if record.rssi_dbm is None:
@@ -227,9 +227,13 @@ class TetraPei(LineParser):
         """The +CSQ that no +GCLI came for."""
         if self._csq is None:
             return []
-        (record, _), at = self._csq, self._csq_at
+        record, at = self._csq, self._csq_at
         self._csq = self._csq_at = None
         return self.assembler.level(record, at)
+
+    def _before_gps(self, line: Line) -> list[Item]:
+        """Without stamps a level belongs to the position before it, not to the one that comes now."""
+        return self._give_csq() if at_s(line) is None else []
 
     def _on_gpspos(self, text: str, line: Line) -> list[Item]:
         try:
@@ -241,7 +245,7 @@ class TetraPei(LineParser):
             return [self.reject(line, "time", text, "time_missing", reason)]
         if self.live.trouble == "GPS gives nothing":
             self.live.trouble = ""
-        return self.position(fix) if fix is not None else []
+        return self._before_gps(line) + (self.position(fix) if fix is not None else [])
 
     def _on_creg(self, text: str, line: Line) -> list[Item]:
         parts = [part.strip() for part in text.split(",")]

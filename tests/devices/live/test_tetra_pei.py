@@ -265,3 +265,13 @@ def test_a_jump_of_the_computers_clock_spoils_no_time_once_the_satellites_are_kn
     records = live.parse("tetra-pei", *parts).records
     assert [(r.time_utc_us - live.START_US) / 1e6 for r in records] == [0, 2, 4, 6, 8, 10, 12, 14]
     assert [r.time_source for r in records] == ["host"] * 5 + ["gps"] * 3
+
+
+def test_without_stamps_and_echo_a_level_belongs_to_the_position_before_it(live):
+    from datetime import date
+
+    moved = POSITION.format("08:00:05").replace("41_48", "41_49")
+    text = POSITION.format("08:00:00") + "+CSQ: 26,99\r\nOK\r\n" + moved + "+CSQ: 20,99\r\nOK\r\n+CME ERROR: 50\r\n"
+    said = live.parse("tetra-pei", text, settings=Settings(device_id="7", date=date(2026, 11, 24)))
+    assert [(r.rssi_dbm, round(r.lat * 60) - 41 * 60) for r in said.records] == [(-61, 48), (-73, 49)]
+    assert [r.time_utc_us - live.START_US for r in said.records] == [0, 5_000_000]
