@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 
 from devices.streams import Chunk, Counts
 
@@ -14,6 +16,11 @@ MAX_LINE = 4096
 _END = re.compile(rb"[\r\n]+")
 # what only the beginning of a line looks like, so that it is whole although the stream was joined before its end
 _BEGINS = re.compile(rb"\+[A-Z]{3,}[:= ]|\$[A-Z]{3}|\{\s*\"class\"|AT[+EIZ]|AT$|OK$|ERROR$")
+
+
+def checksum(sentence: bytes) -> int:
+    """NMEA's: all bytes between $ and * exclusive-or'ed."""
+    return reduce(xor, sentence, 0)
 
 
 @dataclass(frozen=True, slots=True)

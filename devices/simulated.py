@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from devices.lines import checksum
+
 KNOT_MPS = 1852 / 3600
 
 
@@ -66,10 +68,7 @@ def _angle(degrees: float, width: int, letters: str) -> str:
 
 
 def _sentence(body: str) -> bytes:
-    checksum = 0
-    for byte in body.encode():
-        checksum ^= byte
-    return f"${body}*{checksum:02X}\r\n".encode()
+    return f"${body}*{checksum(body.encode()):02X}\r\n".encode()
 
 
 class Gps(Handset):

@@ -49,6 +49,7 @@ def make_parser(name: str, settings: Settings | None = None, *, midway: bool = F
 def recognise(head: bytes) -> str | None:
     """The protocol of PROTOCOLS, "journal", or None, from the first kilobytes of a stream or file."""
     from devices.journal import MAGIC
+    from devices.lines import checksum
     from devices.protocols.hytera import find_frame
 
     if head.startswith(MAGIC):
@@ -61,16 +62,9 @@ def recognise(head: bytes) -> str | None:
         return "gpsd"
     if _TETRA.search(head):
         return "tetra-pei"
-    if any(_xor(found[1]) == int(found[2], 16) for found in _NMEA.finditer(head)):
+    if any(checksum(found[1]) == int(found[2], 16) for found in _NMEA.finditer(head)):
         return "nmea"
     return "hytera" if find_frame(head) else None
-
-
-def _xor(data: bytes) -> int:
-    value = 0
-    for byte in data:
-        value ^= byte
-    return value
 
 
 def read_file(

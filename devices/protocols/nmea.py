@@ -15,7 +15,7 @@ from pynmeagps import NMEAReader
 from pynmeagps.exceptions import NMEAMessageError, NMEAParseError, NMEATypeError
 
 from devices.clocks import utc_us
-from devices.lines import Line
+from devices.lines import Line, checksum
 from devices.protocols.merge import Fix
 from devices.records import Reject
 from devices.settings import Settings
@@ -76,9 +76,7 @@ class Nmea:
         if not found:
             return [self._reject(line, "no_match", "no NMEA sentence: $…*hh was expected")]
         body, given = found[1], found[2]
-        right = 0
-        for byte in body:
-            right ^= byte
+        right = checksum(body)
         if given is None and not self.settings.checksum_optional:
             text = "the sentence has no checksum; checksum_optional = true in the profile accepts such"
             return [self._reject(line, "checksum_missing", text)]

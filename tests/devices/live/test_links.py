@@ -15,6 +15,7 @@ from serial.tools import list_ports
 from devices import causes
 from devices.errors import DevicesError
 from devices.link import LinkError, SerialLink, network_notes, open_link
+from devices.ports import what_it_seems
 from devices.settings import Settings, load_profile
 
 
@@ -276,3 +277,36 @@ def test_a_profile_names_the_key_at_fault(tmp_path):
     path.write_text('baud = 38400\nrssi_scale = 1\ndate = 2026-11-24\nqueries = ["AT+CSQ?"]\ndtr = false\n')
     profile = load_profile(path)
     assert (profile.baud, profile.rssi_scale, profile.queries, profile.dtr) == (38400, 1, ("AT+CSQ?",), False)
+
+
+def test_the_other_forms_of_pyserial_work_too(pty, capsys, monkeypatch):
+    loop = open_link("loop://", Settings())
+    loop.open()
+    loop.write(b"round\r\n")
+    assert read_until(loop, b"\n") == b"round\r\n"
+    loop.close()
+    master, name = pty()
+    spy = open_link(f"spy://{name}", Settings())
+    spy.open()
+    master.write(b"hello\r\n")
+    assert read_until(spy, b"\n") == b"hello\r\n"
+    spy.close()
+    assert "65 6c 6c 6f" in capsys.readouterr().err.lower()
+    monkeypatch.setattr(list_ports, "comports", lambda include_links=False: [(name, "TETRA_PEI_interface", "n/a")])
+    found = open_link("hwgrep://TETRA_PEI", Settings())
+    found.open()
+    master.write(b"there\r\n")
+    assert read_until(found, b"\n") == b"there\r\n"
+    found.close()
+
+
+def test_what_a_port_seems_to_be_is_told_by_its_usb_descriptor():
+    def port(description="", vid=None, interface=None, device="/dev/ttyUSB0"):
+        return SimpleNamespace(description=description, manufacturer=None, product=None, interface=interface,
+                               vid=vid, device=device)  # fmt: skip
+
+    assert what_it_seems(port(interface="Tetra_PEI_Interface", vid=0x0CAD)) == ("TETRA handset, data port", "tetra-pei")
+    assert what_it_seems(port("u-blox 7 - GPS/GNSS Receiver", 0x1546)) == ("u-blox receiver", "nmea")
+    assert what_it_seems(port("Some GNSS thing", 0x9999)) == ("GPS receiver", "nmea")
+    assert what_it_seems(port("FT232R USB UART", 0x0403)) == ("cable or adapter (FTDI)", "")
+    assert what_it_seems(port("ttyS0", device="/dev/ttyS0")) == ("built-in serial port", "")
