@@ -119,7 +119,7 @@ def throughput(folder: Path) -> None:
             made += sum(isinstance(item, Record) for item in items)
         seconds = time.perf_counter() - start
         rate = len(text) / seconds
-        lines = text.count(b"\r\n") / seconds
+        lines = sum(bool(line) for line in text.splitlines()) / seconds
         print(f"{kind}: {rate / 1e6:.2f} MB/s, {lines:,.0f} lines/s, {made / seconds:,.0f} records/s: "
               f"{rate / field:.0f} times ten lines at 115,200 baud")  # fmt: skip
     start, size = time.perf_counter(), (folder / "bench.journal").stat().st_size

@@ -11,6 +11,7 @@ import pytest
 import serial
 from serial.rfc2217 import PortManager
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from devices import causes
 from devices.errors import DevicesError
@@ -292,7 +293,9 @@ def test_the_other_forms_of_pyserial_work_too(pty, capsys, monkeypatch):
     assert read_until(spy, b"\n") == b"hello\r\n"
     spy.close()
     assert "65 6c 6c 6f" in capsys.readouterr().err.lower()
-    monkeypatch.setattr(list_ports, "comports", lambda include_links=False: [(name, "TETRA_PEI_interface", "n/a")])
+    port = ListPortInfo(name, skip_link_detection=True)
+    port.description = "TETRA_PEI_interface"
+    monkeypatch.setattr(list_ports, "comports", lambda include_links=False: [port])
     found = open_link("hwgrep://TETRA_PEI", Settings())
     found.open()
     master.write(b"there\r\n")
