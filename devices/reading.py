@@ -65,14 +65,14 @@ class Inbox:
 
 
 class Reading(threading.Thread):
-    """Reads one port until told to stop, through every loss of the link."""
+    """Reads one port until `stop` is set, through every loss of the link; while `pause` is, nothing is asked."""
 
-    def __init__(self, port: Port, link: Link, inbox: Inbox, stop: threading.Event) -> None:
+    def __init__(self, port: Port, link: Link, inbox: Inbox, stop: threading.Event, pause: threading.Event) -> None:
         super().__init__(name=f"read {port.name}", daemon=True)
         self.port = port
         self.link = link
         self.inbox = inbox
-        self.stop = stop
+        self.stop, self.pause = stop, pause
         self.poller = Poller("" if port.raw or port.gps else port.settings.protocol, port.settings)
         self.state = "open"
         self.received_bytes = 0
@@ -112,7 +112,7 @@ class Reading(threading.Thread):
             self._rates.append((self.heard_ns, len(chunk.data)))
             self._tell(self.poller.received(chunk))
         now_ns = boot_ns()
-        query, events = self.poller.due(now_ns / 1e9, utc_us())
+        query, events = (None, []) if self.pause.is_set() else self.poller.due(now_ns / 1e9, utc_us())
         self._tell(events)
         if query is not None:
             # noted before it is written: the answer must not stand before the question

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devices.clocks import ClockWatch, boot_ns, utc_us, when
+from devices.clocks import ClockWatch, boot_ns, utc_us
 from devices.journal import Entry, Happened, Reader, Setup, Writer
 from devices.link import Link, open_link
 from devices.protocols.merge import Item
@@ -67,7 +67,7 @@ class Recorder:
         self.trouble = ""
         self.synced_bytes = 0
         self._failure: Exception | None = None
-        self._stop = threading.Event()
+        self._stop, self._pause = threading.Event(), threading.Event()
         self._written = threading.Event()
         self._raw = all(port.raw for port in ports)
         links: list[Link] = []
@@ -75,7 +75,7 @@ class Recorder:
         try:
             for port in ports:
                 link = open_link(port.name, port.settings)
-                reading = Reading(port, link, self.inbox, self._stop)
+                reading = Reading(port, link, self.inbox, self._stop, self._pause)
                 notes = link.open()
                 links.append(link)
                 self._threads.append(reading)
@@ -95,8 +95,8 @@ class Recorder:
                   "raw": port.raw, "file": type(link).__name__ == "FileLink",
                   "folder": type(link).__name__ == "FolderLink"}  # fmt: skip
         self.inbox.put(Setup({key: value for key, value in values.items() if value}, port.name))
-        text = f"recording {port.name} since {when(utc_us())}"
-        self.inbox.put(Happened(Event(utc_us(), "link_open", text), boot_ns(), port.name))
+        event = Event(utc_us(), "link_open", f"recording {port.name}")
+        self.inbox.put(Happened(event, boot_ns(), port.name))
         for note in notes:
             self.inbox.put(Happened(Event(utc_us(), "link_note", note), boot_ns(), port.name))
 
@@ -157,11 +157,14 @@ class Recorder:
             text = f"the journal is written again; {lost} bytes were lost" if lost else "the journal is written again"
             self._tell(Event(utc_us(), "disk_back", text))
             self.trouble = ""
+            self._pause.clear()
         elif self._writer.trouble and not self.trouble:
             self.trouble = (
                 f"{self.journal} can't be written ({self._writer.trouble}): the newest 1 MiB is kept in memory and "
                 "tried again each second; make room on the disk"
             )
+            # what is not asked for need not be kept
+            self._pause.set()
             self.on_item(Event(utc_us(), "disk_full", self.trouble))
 
     def _tell(self, event: Event) -> None:

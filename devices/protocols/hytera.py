@@ -20,7 +20,7 @@ from devices.streams import Chunk, Counts
 LENGTHS = {0xA001: (9, 64), 0xA002: (10, 64), 0xA003: (10, 64), 0xD001: (9, 96), 0xD002: (9, 96), 0xD003: (10, 96),
            0xD004: (10, 96)}  # fmt: skip
 REPORTS = (0xA002, 0xA003, 0xD003, 0xD004)
-MAX_FRAME = 128
+_START = re.compile(rb"[\xa0\xd0][\x01-\x04]")
 _POSITION = re.compile(
     rb"([AV])(\d{6})(\d{6})([NS])(\d{4}\.\d{4})([EW])(\d{5}\.\d{4})([\d. ]{3})([\d ]{3})", re.S
 )
@@ -39,7 +39,7 @@ def frame_at(data: bytes | bytearray, at: int) -> tuple[int, bytes] | None:
 
 
 def find_frame(data: bytes) -> bool:
-    return any(frame_at(data, found.start()) for found in re.finditer(rb"[\xa0\xd0][\x01-\x04]\x00", data))
+    return any(frame_at(data, found.start()) for found in _START.finditer(data))
 
 
 class Hytera:
@@ -81,7 +81,15 @@ class Hytera:
     def _frames(self, chunk: Chunk, final: bool) -> list[Item]:
         items: list[Item] = []
         data, at = self._open, 0
-        while at < len(data) and (final or len(data) - at >= MAX_FRAME or self._could_be_whole(at)):
+        while True:
+            start = _START.search(data, at)
+            if start is None:
+                # the last byte may be the first of an opcode
+                at = len(data) if final or data[-1:] not in (b"\xa0", b"\xd0") else len(data) - 1
+                break
+            at = start.start()
+            if not final and not self._could_be_whole(at):
+                break
             found = frame_at(data, at)
             if found is None:
                 at += 1

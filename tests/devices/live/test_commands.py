@@ -84,7 +84,7 @@ def test_recording_ends_in_order_at_ctrl_c_with_a_sum_and_plain_lines(handset, t
 
 def test_a_recording_can_be_continued_and_counts_itself_as_json(handset, tmp_path):
     terminal = handset("pdt")
-    arguments = "record", terminal.path, "--protocol", "pdt", "-o", "a.journal", "--seconds", "2.5", "--json"
+    arguments = "record", terminal.path, "--protocol", "pdt", "-o", "a.journal", "--seconds", "1.5", "--json"
     both = [json.loads(run(*arguments, cwd=tmp_path).stdout) for _ in range(2)]
     records = [item for item in read_file(tmp_path / "a.journal") if isinstance(item, Record)]
     assert len(records) == sum(one["records"] for one in both) > 2

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from devices import causes
 from devices.errors import DevicesError
 from devices.link import LinkError, SerialLink, network_notes, open_link
+from devices.polling import Poller
 from devices.ports import what_it_seems
 from devices.settings import Settings, load_profile
 
@@ -308,8 +310,18 @@ def test_what_a_port_seems_to_be_is_told_by_its_usb_descriptor():
         return SimpleNamespace(description=description, manufacturer=None, product=None, interface=interface,
                                vid=vid, device=device)  # fmt: skip
 
-    assert what_it_seems(port(interface="Tetra_PEI_Interface", vid=0x0CAD)) == ("TETRA handset, data port", "tetra-pei")
+    handset = port(interface="Tetra_PEI_Interface", vid=0x0CAD)
+    assert what_it_seems(handset) == ("TETRA handset, data port", "tetra-pei")
     assert what_it_seems(port("u-blox 7 - GPS/GNSS Receiver", 0x1546)) == ("u-blox receiver", "nmea")
     assert what_it_seems(port("Some GNSS thing", 0x9999)) == ("GPS receiver", "nmea")
     assert what_it_seems(port("FT232R USB UART", 0x0403)) == ("cable or adapter (FTDI)", "")
     assert what_it_seems(port("ttyS0", device="/dev/ttyS0")) == ("built-in serial port", "")
+
+
+def test_the_profile_of_the_page_for_field_teams_is_a_good_one(tmp_path):
+    page = (Path(__file__).resolve().parents[3] / "docs" / "handsets.md").read_text(encoding="utf-8")
+    path = tmp_path / "p.toml"
+    path.write_text(page.split("```toml\n", 1)[1].split("```", 1)[0], encoding="utf-8")
+    profile = load_profile(path)
+    assert profile.sensitivity_dbm == -118 and profile.setup == ("AT+CTSP=1,3,10",) and profile.rtscts
+    Poller("tetra-pei", profile)
