@@ -207,16 +207,18 @@ def answered(handset: Handset, drive: Drive, query: bytes, now: Moment, t_s: flo
 class Terminal(threading.Thread):
     """A simulated handset on a pseudo-terminal under a name of its own, a link that stays when it is "unplugged".
 
-    speed: seconds of the drive per second. Bytes go out at no more than the baud rate.
+    speed: seconds of the drive per second. baud: the rate it is set to: who opens the port with another one hears
+    noise and is not understood; None takes any, at the pace of 115,200.
     """
 
-    def __init__(self, handset: Simulated, path: Path, speed: float = 1.0, baud: int = 115200) -> None:
+    def __init__(self, handset: Simulated, path: Path, speed: float = 1.0, baud: int | None = None) -> None:
         super().__init__(name=handset.name, daemon=True)
         self.simulated = handset
         self.handset = make(handset.kind, handset.number)
         self.path = path
         self.speed = speed
-        self.bytes_per_s = baud / 10
+        self.baud = baud
+        self.bytes_per_s = (baud or 115_200) / 10
         self.sent_bytes = 0
         self.heard: list[str] = []
         self._ends: tuple[int, int] | None = None
@@ -247,6 +249,8 @@ class Terminal(threading.Thread):
             except OSError:
                 continue
             *commands, typed = re.split(rb"[\r\n]+", typed[-4096:])
+            if not self._understands():
+                continue
             for command in filter(None, commands):
                 self.heard.append(command.decode("latin-1"))
                 self._say(answered(self.handset, drive, command, now, t_s))
@@ -259,7 +263,17 @@ class Terminal(threading.Thread):
         else:
             self._unplug()
 
+    def _understands(self) -> bool:
+        """Whether the other end has opened the port with the handset's rate."""
+        import termios
+
+        if self.baud is None:
+            return True
+        return termios.tcgetattr(self._ends[1])[5] == getattr(termios, f"B{self.baud}")
+
     def _say(self, data: bytes) -> None:
+        if not self._understands():
+            data = bytes(byte * 37 & 0x7F | 0x80 for byte in data)
         while data and not self._stopped.is_set():
             _, ready, _ = select.select([], [self._ends[0]], [], 0.1)
             if not ready:

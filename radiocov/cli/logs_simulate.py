@@ -27,6 +27,7 @@ SITE = (123.40, 41.80)
 @click.option("--seconds", type=click.FloatRange(min=1), help="Length; default: until Ctrl-C, or the route.")
 @click.option("--fault", "faults", multiple=True, metavar="KIND@START[+DURATION]",
               help="noise, unplug, silence, errors, gps, clock-jump.")  # fmt: skip
+@click.option("--baud", type=int, help="The rate they are set to; another one makes noise. Default: any.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same drive.")
 @click.option("--state", help="State of the network; default: the last that was computed.")
 @click.option("--loss-db", type=float, default=8.0, show_default=True, help="Antenna and body loss of the handsets.")
@@ -36,8 +37,9 @@ SITE = (123.40, 41.80)
               help="Where the ports appear.")  # fmt: skip
 @quiet_option
 def simulate(project: str | None, route: str | None, kinds: tuple[str, ...], handsets: int, speed_kmh: float,
-             fast: float, seconds: float | None, faults: tuple[str, ...], seed: int, state: str | None,
-             loss_db: float, to: str | None, start: Any, folder: str, quiet: bool) -> None:  # fmt: skip
+             fast: float, seconds: float | None, faults: tuple[str, ...], baud: int | None, seed: int,
+             state: str | None, loss_db: float, to: str | None, start: Any, folder: str,
+             quiet: bool) -> None:  # fmt: skip
     """Rehearse a field day: handsets that drive a route through the computed coverage and speak like real ones.
 
     They appear as serial ports (pseudo-terminals) to record from in another window, with shadowing, fading and
@@ -60,7 +62,7 @@ def simulate(project: str | None, route: str | None, kinds: tuple[str, ...], han
     if to:
         _write(to, made, seconds or way.length_m / speed_mps, start, quiet)
     else:
-        _serve(folder, made, fast, seconds, quiet)
+        _serve(folder, made, fast, baud, seconds, quiet)
 
 
 def _route_of(project: str) -> Route:
@@ -143,19 +145,23 @@ def _write(to: str, made: list[Simulated], seconds: float, start: Any, quiet: bo
     click.echo(f"{path}: {number} {kind} of {len(made)} handsets, {seconds:.0f} s from {day}Z (SYNTHETIC)")
 
 
-def _serve(folder: str, made: list[Simulated], fast: float, seconds: float | None, quiet: bool) -> None:
+def _serve(folder: str, made: list[Simulated], fast: float, baud: int | None, seconds: float | None,
+           quiet: bool) -> None:  # fmt: skip
     """The handsets on pseudo-terminals until the time is over or Ctrl-C."""
     import os
     import time
     from pathlib import Path
 
+    from devices.protocols.base import BAUDS
     from devices.simulator import Terminal
 
+    if baud is not None and baud not in BAUDS:
+        raise click.UsageError(f"--baud {baud}: one of {', '.join(map(str, BAUDS))}")
     if os.name == "nt":
         raise click.UsageError("pseudo-terminals don't exist on Windows; --to writes the drive to a file instead")
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    terminals = [Terminal(one, place / one.name, fast) for one in made]
+    terminals = [Terminal(one, place / one.name, fast, baud) for one in made]
     try:
         for terminal in terminals:
             terminal.start()

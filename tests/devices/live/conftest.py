@@ -75,15 +75,15 @@ def field(lon, lat):
 def handset(tmp_path):
     """Starts simulated handsets on pseudo-terminals: handset("pdt", faults=[...]) -> Terminal.
 
-    waits: it gives its status only when it is asked.
+    waits: it gives its status only when it is asked; baud: the only rate at which it is understood.
     """
     if os.name != "posix":
         pytest.skip("there are no pseudo-terminals here")
     started = []
 
-    def start(kind, number="1001", faults=(), level=field, speed=1.0, waits=False):
+    def start(kind, number="1001", faults=(), level=field, speed=1.0, waits=False, baud=None):
         drive = Drive(Route([(123.4, 41.8), (123.5, 41.85)]), level, faults=faults, shadowing_db=0, fading_db=0)
-        terminal = Terminal(Simulated(kind, number, drive), tmp_path / f"tty-{kind}-{number}", speed)
+        terminal = Terminal(Simulated(kind, number, drive), tmp_path / f"tty-{kind}-{number}", speed, baud)
         started.append(terminal)
         terminal.handset.asked = waits
         terminal.start()

@@ -106,18 +106,34 @@ def test_what_a_terminal_does_not_have_is_asked_no_more(live):
     assert sent.count("AT+GCLI?") == 3 and sent.count("AT+CSQ?") > 15
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """A probe that listens for a short time; handsets that live four times as fast fit it."""
+    monkeypatch.setattr("devices.probe.LISTEN_S", 0.4)
+    monkeypatch.setattr("devices.probe.ANSWER_S", 0.3)
+
+
 @pytest.mark.parametrize("kind", ["tetra-pei", "pdt", "dmr-at", "nmea"])
-def test_the_probe_finds_each_protocol_and_writes_nothing_unsafe(handset, kind):
-    terminal = handset(kind, waits=True)
+def test_the_probe_finds_each_protocol_and_writes_nothing_unsafe(handset, hasty, kind):
+    terminal = handset(kind, waits=True, speed=4)
     found = probe(str(terminal.path), Settings(baud=38400))
     assert (found.protocol, found.baud) == (kind, 38400)
     assert all(is_safe(command) for command in terminal.heard), terminal.heard
     assert terminal.heard[0] == "AT"
 
 
-def test_the_probe_says_what_it_found_where_nothing_speaks(handset):
+def test_the_probe_says_what_it_found_where_nothing_speaks(handset, hasty):
     terminal = handset("tetra-pei", faults=[parse_fault("silence@0+999")])
     with pytest.raises(LinkError, match="nothing came and AT is not answered at 9600 baud; is the handset on"):
         probe(str(terminal.path), Settings(baud=9600))
     written = "\r".join(terminal.heard)
     assert re.fullmatch(r"AT(\rAT\+DMOCONNECT)?", written)
+
+
+@pytest.mark.parametrize("kind", ["tetra-pei", "nmea"])
+def test_the_probe_hunts_for_the_rate(handset, hasty, kind):
+    terminal = handset(kind, baud=38400, waits=True, speed=4)
+    tried = []
+    found = probe(str(terminal.path), Settings(), lambda what, done, total: tried.append(what))
+    assert (found.protocol, found.baud) == (kind, 38400)
+    assert tried == ["trying 115200 baud", "trying 38400 baud", "found at 38400 baud"]

@@ -87,7 +87,7 @@ def test_a_recording_can_be_continued_and_counts_itself_as_json(handset, tmp_pat
     arguments = "record", terminal.path, "--protocol", "pdt", "-o", "a.journal", "--seconds", "1.5", "--json"
     both = [json.loads(run(*arguments, cwd=tmp_path).stdout) for _ in range(2)]
     records = [item for item in read_file(tmp_path / "a.journal") if isinstance(item, Record)]
-    assert len(records) == sum(one["records"] for one in both) > 2
+    assert len(records) == sum(one["records"] for one in both) >= 2
     assert both[0]["journal"] == "a.journal" and both[0]["rejected"] == {}
 
 

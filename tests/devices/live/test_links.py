@@ -325,3 +325,22 @@ def test_the_profile_of_the_page_for_field_teams_is_a_good_one(tmp_path):
     profile = load_profile(path)
     assert profile.sensitivity_dbm == -118 and profile.setup == ("AT+CTSP=1,3,10",) and profile.rtscts
     Poller("tetra-pei", profile)
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (serial.SerialException("device reports readiness to read but returned no data (device disconnected?)"),
+     "NAME was unplugged, or another program reads it too"),
+    (OSError(5, "Input/output error"), "NAME was unplugged"),
+    (OSError(6, "Device not configured"), "NAME was unplugged"),
+    (serial.SerialException("ClearCommError failed (PermissionError(13, 'Access is denied.', None, 5))"),
+     "another program has NAME open; close it there"),
+    (serial.SerialException(16, "[Errno 16] Device or resource busy"), "another program has NAME open"),
+    (serial.SerialException(2, "could not open port X: No such file or directory"), "NAME is not there"),
+    (ConnectionRefusedError(111, "Connection refused"), "nothing answers at NAME"),
+    (ConnectionResetError(104, "reset by peer"), "the other end of NAME has closed the connection"),
+    (TimeoutError("timed out"), "NAME does not answer in time"), (OSError(99, "Odd"), "NAME: [Errno 99] Odd"),
+])  # fmt: skip
+def test_what_systems_say_is_put_in_words(error, said, pty):
+    _, name = pty()
+    text = causes.cause_of(error, name)
+    assert text.startswith(said.replace("NAME", name))
