@@ -18,8 +18,9 @@ PER_PORT = "(PORT=VALUE where they differ)"
 
 
 @click.command()
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @json_option
-def ports(as_json: bool) -> None:
+def ports(as_csv: bool, as_json: bool) -> None:
     """List the serial ports that are plugged in, what they seem to be, and what stands in the way of using them.
 
     Nothing is opened and nothing sent. `radiocov logs record PORT --probe` finds out more about one.
@@ -28,13 +29,19 @@ def ports(as_json: bool) -> None:
     Example:
       radiocov logs ports
     """
-    from dataclasses import asdict
+    import csv
+    import sys
+    from dataclasses import asdict, fields
 
-    from devices.ports import plugged_in
+    from devices.ports import PortInfo, plugged_in
 
     found = plugged_in()
     if as_json:
         print_json([asdict(info) for info in found])
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, [field.name for field in fields(PortInfo)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(info) for info in found)
     elif not found:
         click.echo("no serial port is plugged in", err=True)
     else:

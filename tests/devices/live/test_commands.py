@@ -44,8 +44,10 @@ def test_help_is_light_and_gives_an_example(tmp_path, name):
 
 
 def test_ports_lists_and_opens_nothing(tmp_path):
-    done = run("ports", "--json", cwd=tmp_path)
-    assert all({"name", "seems", "protocol", "note"} <= set(port) for port in json.loads(done.stdout))
+    found = json.loads(run("ports", "--json", cwd=tmp_path).stdout)
+    assert all({"name", "seems", "protocol", "note"} <= set(port) for port in found)
+    rows = list(csv.DictReader(io.StringIO(run("ports", "--csv", cwd=tmp_path).stdout)))
+    assert rows == found
 
 
 def test_a_drive_is_written_replayed_as_table_csv_and_json_and_all_agree(tmp_path):
