@@ -88,6 +88,7 @@ class Poller:
         self._next_round: float | None = None
         self._next_seldom = 0.0
         self._refused: Counter[str] = Counter()
+        self._answers: set[str] = set()
         self._dropped: set[str] = set()
         self._clearing = 0
         self._silent_told = False
@@ -152,7 +153,7 @@ class Poller:
         self._queue = [query for query in self.plan.round if query not in self._dropped]
         if now >= self._next_seldom:
             if self._next_seldom:
-                self._queue += [query for query in self.plan.seldom if query not in self._dropped]
+                self._queue += [*self.plan.seldom, *sorted(self._dropped - set(self.plan.seldom))]
             self._next_seldom = now + SELDOM_S
         if self.timeouts >= SILENT:
             # a dead port is only tapped on
@@ -173,12 +174,19 @@ class Poller:
         return [Event(utc_us, "silent", text)]
 
     def _answered(self, query: str, final: str, utc_us: int | None) -> list[Event]:
-        unsupported = final == "ERROR" or re.search(r"ERROR:\s*4$", final)
-        if not unsupported:
-            self._refused[query] = 0
+        """Asks seldom what the terminal seems not to know: refused again and again while others are answered.
+
+        One that was ever answered stays, and a terminal that refuses all is locked for a while rather than dumb.
+        """
+        if final != "ERROR" and not re.search(r"ERROR:\s*4$", final):
+            if query not in self._answers:
+                self._answers.add(query)
+                self._dropped.discard(query)
+                self._refused.clear()
             return []
         self._refused[query] += 1
-        if self._refused[query] < REFUSED or query in self._dropped or len(self.plan.round) - len(self._dropped) <= 1:
+        others = self._answers & set(self.plan.round)
+        if self._refused[query] < REFUSED or not others or query in self._answers | self._dropped:
             return []
         self._dropped.add(query)
-        return [Event(utc_us, "not_supported", f"the handset refuses {query}; it is asked no more")]
+        return [Event(utc_us, "not_supported", f"the handset refuses {query}; it is asked once a minute only")]

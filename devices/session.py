@@ -101,7 +101,8 @@ class Session:
             parser = self.parsers.get(entry.source)
             lost = parser is not None and entry.event.kind in ("link_lost", "bytes_lost")
             items = self._named(parser.interrupted(), entry.source) if lost else []
-            return [*items, entry.event]
+            source = "" if entry.source in entry.event.text else entry.source
+            return [*items, *(self._named([entry.event], source) if source else [entry.event])]
         source = entry.source
         if source not in self.parsers:
             # a file of a folder is read as the folder is to be

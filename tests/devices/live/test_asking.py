@@ -102,8 +102,39 @@ def test_what_a_terminal_does_not_have_is_asked_no_more(live):
             sent.append(query)
             events += answer(poller, live, "ERROR\r\n" if "GCLI" in query else "OK\r\n")
         now += 0.1
-    assert [event.text for event in events] == ["the handset refuses AT+GCLI?; it is asked no more"]
+    assert [event.text for event in events] == ["the handset refuses AT+GCLI?; it is asked once a minute only"]
     assert sent.count("AT+GCLI?") == 3 and sent.count("AT+CSQ?") > 15
+
+
+def test_a_terminal_that_is_locked_for_a_while_is_asked_everything_again(live):
+    poller = Poller("tetra-pei", Settings(poll_s=1, queries=("AT+CSQ?", "AT+GCLI?", "AT+GPSPOS?")))
+    poller.restart()
+    events, sent, now = [], [], 0.0
+    while now < 60:
+        query, _ = asked(poller, now)
+        if query:
+            sent.append((now, query))
+            locked = now < 15 or 30 < now < 45
+            events += answer(poller, live, "ERROR\r\n" if locked else "OK\r\n")
+        now += 0.1
+    assert not events
+    for query in ("AT+CSQ?", "AT+GCLI?", "AT+GPSPOS?"):
+        assert sum(q == query for t, q in sent if t > 45) >= 13
+
+
+def test_what_was_refused_at_first_is_taken_up_when_it_works(live):
+    poller = Poller("tetra-pei", Settings(poll_s=1, queries=("AT+CSQ?", "AT+GCLI?")))
+    poller.restart()
+    events, sent, now = [], [], 0.0
+    while now < 150:
+        query, _ = asked(poller, now)
+        if query:
+            sent.append((now, query))
+            events += answer(poller, live, "ERROR\r\n" if query == "AT+GCLI?" and now < 20 else "OK\r\n")
+        now += 0.1
+    assert len(events) == 1
+    assert sum(q == "AT+GCLI?" for t, q in sent if 10 < t < 55) == 0
+    assert sum(q == "AT+GCLI?" for t, q in sent if t > 75) > 60
 
 
 @pytest.fixture
