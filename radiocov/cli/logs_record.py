@@ -53,7 +53,8 @@ def ports(as_csv: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="PORT...")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="The journal, continued if it is there.")
-@click.option("--protocol", "protocols", multiple=True, metavar="NAME", help=f"What it speaks {PER_PORT}.")
+@click.option("--protocol", "protocols", multiple=True, metavar="NAME",
+              help=f"tetra-pei, pdt, dmr-at, hytera, nmea or gpsd {PER_PORT}.")  # fmt: skip
 @click.option("--baud", "bauds", multiple=True, metavar="RATE", help=f"Default 115200 {PER_PORT}.")
 @click.option("--probe", is_flag=True, help="Find baud rate and protocol first; sends nothing that can transmit.")
 @click.option("--device", "devices", multiple=True, metavar="ID", help=f"Identity of the handset {PER_PORT}.")
