@@ -6,6 +6,8 @@ that were kept without one of their values, `SKIPPED` those of lines that hold n
 
 from __future__ import annotations
 
+from devices.protocols import reasons
+
 REASONS: dict[str, tuple[str, str]] = {
     "time_missing": ("no time; give every row one", "缺少时间，每一行都要有时间"),
     "time_unreadable": (
@@ -86,11 +88,14 @@ SKIPPED: dict[str, tuple[str, str]] = {
 
 
 def text(code: str, language: str = "en") -> str:
-    """The text of a code in "en" or "zh"; of a flag with a field in front (`hdop_range`) that of its last word."""
-    for table in (REASONS, FLAGS, SKIPPED):
+    """The text of a code in "en" or "zh"; of a flag with a field in front (`hdop_range`) that of its last word.
+
+    Codes of live readers and counts of events (`event_clock_jump`) are known too.
+    """
+    for table in (REASONS, FLAGS, SKIPPED, reasons.REASONS, reasons.FLAGS, reasons.COUNTS):
         if code in table:
             return table[code][language == "zh"]
     field, _, kind = code.rpartition("_")
-    if field and kind in FLAGS:
+    if field and kind in FLAGS and not code.startswith("event_"):
         return f"{field}: {FLAGS[kind][language == 'zh']}"
     return code
