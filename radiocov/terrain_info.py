@@ -16,9 +16,10 @@ from radiocov.problems import ProjectError
 from terrain.elevation import FILLED, Mosaic
 from terrain.errors import TerrainError
 from terrain.fidelity import grid_loss
+from terrain.files import Digests
 from terrain.ground import SEA, Ground
-from terrain.products import SEA_TAG
 from terrain.rasters import Progress, bands, no_progress, opened
+from terrain.sea_tiles import SEA_TAG
 from terrain.voids import VoidError
 
 PICTURE_PIXELS = 1000  # the longer side of a relief picture
@@ -40,7 +41,7 @@ def describe(inputs: Inputs, progress: Progress = no_progress) -> tuple[Ground, 
             raise
         problem = str(error)
         ground = read_ground(inputs, progress, voids="sea")
-    mosaic = Mosaic(elevation_sources(inputs.project), ground.grid)
+    mosaic = Mosaic(elevation_sources(inputs.project), ground.grid, Digests.of_user())
     grid, said = ground.grid, ground.provenance
     elevation, cover = said["elevation"], said["landcover"]
     lowest, highest = _range(ground)
