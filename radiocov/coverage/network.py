@@ -1,10 +1,11 @@
-"""The network from its loss rasters: best server, levels, margins and service probability, tile by tile."""
+"""The network from its loss rasters: the strongest servers of each pixel, and how many serve it, tile by tile."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numba
 import numpy as np
@@ -14,6 +15,14 @@ from radiocov.coverage.sector import Window
 from radiocov.network import Site
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+class LossLike(Protocol):
+    """A loss raster over a window of the grid that is read in parts."""
+
+    window: Window
+
+    def read(self, part: Window) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,56 +37,74 @@ class Server:
     horizontal_db: np.ndarray  # (360,) attenuation by azimuth from boresight
     vertical_db: np.ndarray  # (360,) attenuation by depression angle
     flat: bool  # no attenuation in any direction
-    window: Window
-    loss_db: np.ndarray  # (window.height, window.width) float32, NaN beyond reach
+    loss: LossLike
 
 
 @dataclass(frozen=True)
-class Best:
-    """Best server of a tile, (height, width) each; NaN and 0 where no server reaches."""
+class Ranked:
+    """The strongest servers of a tile by median talk-out level; NaN and 0 where fewer reach."""
 
-    level_dbm: np.ndarray  # float32, talk-out, at an isotropic antenna
-    talk_in_db: np.ndarray  # float32, gain of the way back: site gain - losses - attenuation - loss
-    server: np.ndarray  # uint16, 1 + position in the list of servers
+    level_dbm: np.ndarray  # (strongest, height, width) float32, talk-out, at an isotropic antenna
+    talk_in_db: np.ndarray  # the same of the way back: site gain - losses - attenuation - loss
+    server: np.ndarray  # uint16, 1 + position in the list of servers; of equals the first
+    count: np.ndarray  # (services, height, width) uint16: servers whose median meets the service's thresholds
 
 
-def best_servers(grid: Any, servers: list[Server], elevation_m: np.ndarray, tile: Window, height_m: float) -> Best:
-    """The strongest server of every pixel of a tile by its median talk-out level; of equals the first in the list.
+def rank_servers(
+    grid: Any, servers: Sequence[Server], elevation_m: np.ndarray, tile: Window, height_m: float,
+    needs_db: np.ndarray, strongest: int = 3,
+) -> Ranked:  # fmt: skip
+    """The strongest servers of every pixel of a tile, and how many meet each service.
 
     elevation_m: the whole grid's; height_m: of the receiver above ground, for angles of departure.
+    needs_db: (services, 2) least talk-out level at an isotropic antenna, dBm, and least gain of the way back, dB,
+    that meet the service's thresholds; -inf for a direction that it does not ask for.
     """
-    shape = tile.height, tile.width
-    best = Best(np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint16))
+    shape = strongest, tile.height, tile.width
+    found = Ranked(
+        np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint16),
+        np.zeros((len(needs_db), tile.height, tile.width), np.uint16),
+    )  # fmt: skip
     for number, s in enumerate(servers, start=1):
-        top, left = max(tile.top, s.window.top), max(tile.left, s.window.left)
-        bottom = min(tile.top + tile.height, s.window.top + s.window.height)
-        right = min(tile.left + tile.width, s.window.left + s.window.width)
-        if top >= bottom or left >= right:
+        part = overlap(tile, s.loss.window)
+        if part is None:
             continue
-        here = np.s_[top - tile.top : bottom - tile.top, left - tile.left : right - tile.left]
+        here = np.s_[:, part.top - tile.top : part.top - tile.top + part.height,
+                     part.left - tile.left : part.left - tile.left + part.width]  # fmt: skip
         row0, col0 = grid.rowcol(s.x, s.y)
-        _take_stronger(
-            s.loss_db[top - s.window.top : bottom - s.window.top, left - s.window.left : right - s.window.left],
-            elevation_m[top:bottom, left:right], top - row0, left - col0, grid.resolution_m, s.antenna_m - height_m,
-            s.horizontal_db, s.vertical_db, s.flat, s.azimuth_deg, s.site.tilt_deg, s.site.eirp_max_dbm,
-            s.site.gain_dbi - s.site.losses_db, number, best.level_dbm[here], best.talk_in_db[here],
-            best.server[here],
+        eirp_dbm, talk_in_db = s.site.eirp_max_dbm, s.site.gain_dbi - s.site.losses_db
+        # beyond this loss the site meets no service, whatever its pattern
+        farthest_db = np.minimum(eirp_dbm - needs_db[:, 0], talk_in_db - needs_db[:, 1]).max(initial=-np.inf)
+        _rank(
+            s.loss.read(part), elevation_m[part.slices], part.top - row0, part.left - col0, grid.resolution_m,
+            s.antenna_m - height_m, s.horizontal_db, s.vertical_db, s.flat, s.azimuth_deg, s.site.tilt_deg, eirp_dbm,
+            talk_in_db, farthest_db, needs_db, number, found.level_dbm[here], found.talk_in_db[here],
+            found.server[here], found.count[here],
         )  # fmt: skip
-    return best
+    return found
+
+
+def overlap(a: Window, b: Window) -> Window | None:
+    """What two windows have in common."""
+    top, left = max(a.top, b.top), max(a.left, b.left)
+    height = min(a.top + a.height, b.top + b.height) - top
+    width = min(a.left + a.width, b.left + b.width) - left
+    return Window(top, left, height, width) if height > 0 and width > 0 else None
 
 
 @kernel
-def _take_stronger(
+def _rank(
     loss, elevation, d_row, d_col, resolution_m, antenna_m, horizontal_db, vertical_db, flat, azimuth_deg, tilt_deg,
-    eirp_dbm, talk_in_db, number, level, talk_in, server,
+    eirp_dbm, talk_in_db, farthest_db, needs_db, number, level, talk_in, server, count,
 ):  # fmt: skip
+    last = level.shape[0] - 1
     for r in range(loss.shape[0]):
         for c in range(loss.shape[1]):
             path = loss[r, c]
             if math.isnan(path):
                 continue
-            if server[r, c] > 0 and eirp_dbm - path <= level[r, c]:
-                continue  # weaker even in the direction of its maximum
+            if path > farthest_db and server[last, r, c] > 0 and eirp_dbm - path <= level[last, r, c]:
+                continue  # too weak even in the direction of its maximum
             attenuation = 0.0
             if not flat:
                 dx, dy = (d_col + c) * resolution_m, -(d_row + r) * resolution_m
@@ -87,7 +114,19 @@ def _take_stronger(
                 azimuth, angle = to_antenna_frame(azimuth, angle, tilt_deg)
                 attenuation = interpolate_cut(horizontal_db, azimuth) + interpolate_cut(vertical_db, -angle)
             here = np.float32(eirp_dbm - attenuation - path)
-            if server[r, c] == 0 or here > level[r, c]:
-                level[r, c] = here
-                talk_in[r, c] = talk_in_db - attenuation - path
-                server[r, c] = number
+            back = np.float32(talk_in_db - attenuation - path)
+            for s in range(needs_db.shape[0]):
+                if here >= needs_db[s, 0] and back >= needs_db[s, 1]:
+                    count[s, r, c] += 1
+            place = last + 1
+            while place > 0 and (server[place - 1, r, c] == 0 or here > level[place - 1, r, c]):
+                place -= 1
+            if place > last:
+                continue
+            for k in range(last, place, -1):
+                level[k, r, c] = level[k - 1, r, c]
+                talk_in[k, r, c] = talk_in[k - 1, r, c]
+                server[k, r, c] = server[k - 1, r, c]
+            level[place, r, c] = here
+            talk_in[place, r, c] = back
+            server[place, r, c] = number
