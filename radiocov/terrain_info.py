@@ -78,14 +78,14 @@ def _is_sea_tile(path: Path) -> bool:
         return False
 
 
-def _range(ground: Ground) -> tuple[float, float]:
-    """Lowest and highest height that a source gives, m; NaN where none does."""
-    low, high = np.inf, -np.inf
+def _range(ground: Ground) -> tuple[float | None, float | None]:
+    """Lowest and highest height that a source gives, m; None where none does."""
+    found = []
     for first, last in bands(ground.grid):
         known = ground.elevation_m[first:last][ground.elevation_source[first:last] != FILLED]
         if known.size:
-            low, high = min(low, float(known.min())), max(high, float(known.max()))
-    return low, high
+            found += [float(known.min()), float(known.max())]
+    return min(found, default=None), max(found, default=None)
 
 
 def write_relief(ground: Ground, path: Path) -> None:

@@ -61,12 +61,15 @@ def _print(about: dict[str, Any]) -> None:
     west, south, east, north = grid["extent"]
     size = f"{grid['width']} x {grid['height']} pixels of {grid['resolution_m']:g} m"
     zones = about["zones"]
+    heights = "none"
+    if elevation["lowest_m"] is not None:
+        heights = f"{elevation['lowest_m']:.0f} to {elevation['highest_m']:.0f} m"
     voids = elevation["voids"]
     rows = [
         ["extent", f"{west:.4f} to {east:.4f} E, {south:.4f} to {north:.4f} N"],
         ["grid", f"{size}, {grid['area_km2']:,.0f} km2"],
         ["projection", grid["crs"]],
-        ["heights", f"{elevation['lowest_m']:.0f} to {elevation['highest_m']:.0f} m"],
+        ["heights", heights],
         ["voids", f"{voids['pixels']:,} pixels ({voids['share']:.3%}), rule: {voids['rule']}"],
         ["clutter", about["clutter"]["rule"]],
         ["land cover", _cover(cover)],
