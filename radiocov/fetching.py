@@ -13,8 +13,9 @@ from radiocov.inputs import Inputs, project_grid
 from radiocov.project import Project
 from radiocov.toml_lines import key_lines
 from terrain.download import FetchError
-from terrain.fetch import Fetched, Mirror, fetch, plan
+from terrain.fetch import Fetched, fetch, plan
 from terrain.files import cache_folder, is_there
+from terrain.mirror import Mirror
 from terrain.products import GLO30, PRODUCTS, WORLDCOVER, Product, TileName, tiles_of
 from terrain.rasters import Progress, no_progress
 

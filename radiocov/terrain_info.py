@@ -16,9 +16,10 @@ from radiocov.problems import ProjectError
 from terrain.elevation import FILLED, Mosaic
 from terrain.errors import TerrainError
 from terrain.fidelity import grid_loss
+from terrain.files import Digests
 from terrain.ground import SEA, Ground
-from terrain.products import SEA_TAG
 from terrain.rasters import Progress, bands, no_progress, opened
+from terrain.sea_tiles import SEA_TAG
 from terrain.voids import VoidError
 
 PICTURE_PIXELS = 1000  # the longer side of a relief picture
@@ -40,7 +41,7 @@ def describe(inputs: Inputs, progress: Progress = no_progress) -> tuple[Ground, 
             raise
         problem = str(error)
         ground = read_ground(inputs, progress, voids="sea")
-    mosaic = Mosaic(elevation_sources(inputs.project), ground.grid)
+    mosaic = Mosaic(elevation_sources(inputs.project), ground.grid, Digests.of_user())
     grid, said = ground.grid, ground.provenance
     elevation, cover = said["elevation"], said["landcover"]
     lowest, highest = _range(ground)
@@ -77,14 +78,14 @@ def _is_sea_tile(path: Path) -> bool:
         return False
 
 
-def _range(ground: Ground) -> tuple[float, float]:
-    """Lowest and highest height that a source gives, m; NaN where none does."""
-    low, high = np.inf, -np.inf
+def _range(ground: Ground) -> tuple[float | None, float | None]:
+    """Lowest and highest height that a source gives, m; None where none does."""
+    found = []
     for first, last in bands(ground.grid):
         known = ground.elevation_m[first:last][ground.elevation_source[first:last] != FILLED]
         if known.size:
-            low, high = min(low, float(known.min())), max(high, float(known.max()))
-    return low, high
+            found += [float(known.min()), float(known.max())]
+    return min(found, default=None), max(found, default=None)
 
 
 def write_relief(ground: Ground, path: Path) -> None:

@@ -103,8 +103,21 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
 def _write(folder: Path, grid: Grid, make: Make) -> None:
     arrays: dict[str, np.ndarray] = {}
 
+    needed = grid.width * grid.height * sum(np.dtype(dtype).itemsize for dtype in _STORED.values())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"{folder.parent}: the prepared ground needs {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; "
+            "make room or choose a larger resolution_m"
+        )
+
     def allocate(name: str, dtype: str) -> np.ndarray:
-        arrays[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, grid.shape)
+        path = folder / f"{name}.npy"
+        arrays[name] = np.lib.format.open_memmap(path, "w+", dtype, grid.shape)
+        # A full disk shall be an error here, not the end of the process at the first page that finds no room.
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         return arrays[name]
 
     ground = make(allocate)

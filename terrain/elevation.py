@@ -52,6 +52,8 @@ class Mosaic:
         self.records = [record for _, record in found]
         self.tiles = [copy for tile, _ in found for copy in unwrapped(tile, grid)]
         self.groups = groups(self.tiles, self._alike)
+        #: by source, pixels of the rows read so far whose void is sea by the source's own rule
+        self.voids_as_sea = np.zeros(len(self.sources), np.int64)
         self._scales = [warp_scales(group[0].crs, group[0].transform, grid) for group in self.groups]
 
     def _alike(self, one: int, other: int) -> bool:
@@ -79,14 +81,20 @@ class Mosaic:
                     # the rim is there to be interpolated with; beyond half way to it the other lattice serves
                     new &= _reprojected(lent, part, group, frame, Resampling.nearest, 2) == 0
                 np.copyto(heights[here], warped, where=new)
-                np.copyto(source[here], _source_of(part, group, frame), where=new)
+                served_by = _source_of(part, group, frame)
+                np.copyto(source[here], served_by, where=new)
+                if self.sources[group[0].source].voids == "sea":
+                    marked = (part.values == 0) & np.signbit(part.values)
+                    new &= _reprojected(marked.astype(np.uint8), part, group, frame, Resampling.nearest, 2) == 1
+                    np.add.at(self.voids_as_sea, np.broadcast_to(served_by, new.shape)[new], 1)
         return heights, source
 
     def _read(self, tile: Tile, window: Window) -> np.ndarray:
         source = self.sources[tile.source]
         values = source.read_metres(tile, window, self.limits)
         if source.voids == "sea":
-            np.nan_to_num(values, copy=False, nan=0.0)
+            values += np.float32(0.0)  # no zero below is negative: that sign marks the voids made sea
+            values[np.isnan(values)] = -0.0
         return values
 
     def _lend_rim(self, part: Joined, group: list[Tile]) -> np.ndarray | None:
@@ -191,9 +199,12 @@ def fill_elevation(
     return {
         "sources": mosaic.records,
         "served": [
-            {"label": one.name, "surface": one.surface, "pixels": int(n), "share": int(n) / pixels}
-            for one, n in zip(mosaic.sources, counts, strict=False)
-        ],
+            {
+                "label": one.name, "surface": one.surface, "pixels": int(n), "share": int(n) / pixels,
+                "voids_as_sea": int(at_sea),
+            }
+            for one, n, at_sea in zip(mosaic.sources, counts[: len(mosaic.sources)], mosaic.voids_as_sea, strict=True)
+        ],  # fmt: skip
         "resampling": "bilinear",
         "voids": {"rule": voids, "pixels": missing, "share": missing / pixels},
         "synthetic": any(record["synthetic"] for record in mosaic.records),

@@ -13,39 +13,18 @@ from typing import Any
 
 from filelock import FileLock
 
-from terrain.download import FetchError, NotThere, Receipt, download, read_text
+from terrain.download import FetchError, NotThere, Receipt
 from terrain.errors import TerrainError
 from terrain.files import sha256_of, whole
-from terrain.products import Product, TileName, write_sea
+from terrain.mirror import Mirror, Origin
+from terrain.products import Product, TileName
 from terrain.rasters import Progress, first_line, opened
+from terrain.sea_tiles import ends_on_land, neighbours, sea_file, write_sea
 from terrain.soundness import check_content
 
 #: What became of a tile, in the order of a summary.
 STATES = ("there", "cached", "fetched", "sea", "held back", "none")
 _MB = 1_000_000
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """Where tiles come from: the public buckets (no place), a folder searched to the bottom, or an address under
-    which the buckets lie by name (ADDRESS/copernicus-dem-30m/...)."""
-
-    place: str | None = None
-
-    def folder(self) -> Path | None:
-        return None if self.place is None or "://" in self.place else Path(self.place)
-
-    def base(self, product: Product) -> str:
-        return product.url if self.place is None else f"{self.place.rstrip('/')}/{product.bucket}"
-
-    def checked(self) -> Mirror:
-        """Itself. TerrainError for a place that is neither a folder nor an address."""
-        folder = self.folder()
-        if folder is not None and not folder.is_dir():
-            raise TerrainError(f"{folder}: there is no such folder; give a folder or an address such as https://…")
-        if folder is None and self.place is not None and not self.place.startswith(("http://", "https://")):
-            raise TerrainError(f"{self.place}: give a folder or an address that begins with http:// or https://")
-        return self
 
 
 @dataclass
@@ -72,7 +51,7 @@ def plan(tiles: Iterable[TileName], folder: Path, cache: Path) -> dict[str, str]
     """What `fetch` would do with each tile, without asking anyone: "there", "cached", "held back" or "to fetch"."""
     found = {}
     for tile in tiles:
-        if (folder / tile.file).exists() or _sea_file(folder, tile).exists():
+        if (folder / tile.file).exists() or sea_file(folder, tile).exists():
             found[tile.stem] = "there"
         elif _receipt(cache, tile).exists():
             found[tile.stem] = "cached"
@@ -88,21 +67,23 @@ def fetch(
     """Bring tiles into `folder`; those that are there already stay. A tile appears only when whole and checked.
 
     patience: `waits_s` and `sleep` of `download`. Raises FetchError (an OSError) where something outside fails, what
-    was fetched before staying; TerrainError for a mirror that cannot tell whether a missing tile is sea.
+    was fetched before staying; TerrainError for tiles that are missing and cannot be sea.
     """
     result = Fetched(product, folder)
     missing = [tile for tile in tiles if not _is_there(folder, tile, result)]
     meter = _Meter(product.label, len(missing), progress)
     patience["sleep"] = meter.around(patience.get("sleep", time.sleep))
-    known = _Listed(product, mirror, cache, patience)
+    origin = Origin(product, mirror, cache / product.id, patience)
+    absent = []
     for tile in missing:
         try:
-            state, size = _one(tile, folder, mirror, cache, known, meter, patience)
+            result.states[tile.stem], size = _one(tile, folder, cache, origin, meter)
+            result.bytes += size
         except NotThere:
-            state, size = _absent(tile, folder, known, missing_is_sea), 0
-        result.states[tile.stem] = state
-        result.bytes += size
+            absent.append(tile)
         meter.finished()
+    if absent:
+        _settle(absent, result, folder, origin, missing_is_sea)
     if held := [tile.stem for tile in tiles if result.states[tile.stem] == "held back"]:
         result.warnings.append(
             f"{len(held)} tiles are land (Armenia, Azerbaijan) that the public GLO-30 holds back: {', '.join(held)}; "
@@ -116,15 +97,11 @@ def fetch(
 def _is_there(folder: Path, tile: TileName, result: Fetched) -> bool:
     if (folder / tile.file).exists():
         result.states[tile.stem] = "there"
-    elif _sea_file(folder, tile).exists():
+    elif sea_file(folder, tile).exists():
         result.states[tile.stem] = "sea"
     else:
         return False
     return True
-
-
-def _sea_file(folder: Path, tile: TileName) -> Path:
-    return folder / f"{tile.stem}.sea.tif"
 
 
 class _Meter:
@@ -160,60 +137,49 @@ class _Meter:
             self._progress(self._what, total, total)
 
 
-class _Listed:
-    """The list of tiles that exist, asked for once and only when a tile is wanted; None where there is no list."""
-
-    def __init__(self, product: Product, mirror: Mirror, cache: Path, patience: dict[str, Any]) -> None:
-        self._product, self._mirror, self._cache, self._patience = product, mirror, cache, patience
-        self._names: set[str] | None = None
-        self._asked = False
-
-    def names(self) -> set[str] | None:
-        if not self._asked:
-            self._asked = True
-            text = self._text()
-            self._names = set(text.split()) if text else None
-        return self._names
-
-    def _text(self) -> str | None:
-        name = self._product.tile_list
-        if name is None:
-            return None
-        kept = self._cache / self._product.id / name
-        folder = self._mirror.folder()
-        if folder is not None:
-            found = [*sorted(folder.rglob(name)), kept]
-            return next((path.read_text(encoding="utf-8") for path in found if path.is_file()), None)
-        try:
-            text = read_text(f"{self._mirror.base(self._product)}/{name}", **self._patience)
-        except NotThere:
-            return kept.read_text(encoding="utf-8") if kept.is_file() else None
-        with whole(kept) as partial:
-            partial.write_text(text, encoding="utf-8")
-        return text
-
-
-def _absent(tile: TileName, folder: Path, known: _Listed, missing_is_sea: bool) -> str:
-    """A tile that the mirror lacks: sea only where that is known."""
-    if tile.held_back:
-        return "held back"
-    if tile.product.tile_list is None:
-        return "none"
-    names = known.names()
-    if names is not None and tile.stem in names:
-        raise FetchError(f"{tile.stem}: it exists, but this mirror lacks it; the mirror is incomplete")
-    if names is None and not missing_is_sea:
-        raise TerrainError(
-            f"{tile.stem}: not there, and without {tile.product.tile_list} the mirror cannot say whether it is sea; "
-            "add that list to the mirror, or give --missing-is-sea if you know"
+def _settle(
+    absent: list[TileName], result: Fetched, folder: Path, origin: Origin, missing_is_sea: bool
+) -> None:  # fmt: skip
+    """What tiles are that the mirror lacks: sea where that is known, or where nothing around says otherwise."""
+    names = origin.names()
+    wanted = []
+    for tile in absent:
+        if tile.product.tile_list is None:
+            result.states[tile.stem] = "none"
+        elif tile.held_back:
+            result.states[tile.stem] = "held back"
+        elif names is not None and tile.stem in names:
+            raise FetchError(f"{tile.stem}: it exists, but this mirror lacks it; the mirror is incomplete")
+        else:
+            wanted.append(tile)
+    if wanted and names is None and not missing_is_sea:
+        _doubt(wanted, result, folder)
+        result.warnings.append(
+            f"the mirror has no {wanted[0].product.tile_list}: {len(wanted)} tiles that it lacks are taken for open "
+            f"sea, as the ground beside them ends at the shore: {', '.join(tile.stem for tile in wanted)}"
         )
-    write_sea(tile, _sea_file(folder, tile))
-    return "sea"
+    for tile in wanted:
+        write_sea(tile, sea_file(folder, tile))
+        result.states[tile.stem] = "sea"
 
 
-def _one(
-    tile: TileName, folder: Path, mirror: Mirror, cache: Path, known: _Listed, meter: _Meter, patience: dict[str, Any]
-) -> tuple[str, int]:  # fmt: skip
+def _doubt(wanted: list[TileName], result: Fetched, folder: Path) -> None:
+    """TerrainError where missing tiles cannot be sea: nothing came at all, or ground goes on into them."""
+    if not any(result.count(state) for state in ("there", "cached", "fetched")):
+        raise TerrainError(
+            f"{wanted[0].stem}: not one of {len(wanted)} tiles is there; is the mirror the right one? "
+            "Give --missing-is-sea if all of this is sea"
+        )
+    for tile in wanted:
+        beside = next((one for one in neighbours(tile) if ends_on_land(folder / one[0].file, one[1])), None)
+        if beside is not None:
+            raise TerrainError(
+                f"{tile.stem}: not there, and no sea: ground goes on into it from {beside[0].stem}; the mirror is "
+                "incomplete. Complete it, or give --missing-is-sea if you know better"
+            )
+
+
+def _one(tile: TileName, folder: Path, cache: Path, origin: Origin, meter: _Meter) -> tuple[str, int]:
     """Bring one tile: (state, bytes that travelled). NotThere where the mirror has none."""
     kept = cache / tile.product.id / tile.file
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -222,34 +188,18 @@ def _one(
         if _is_kept(cache, tile):
             _give(kept, folder / tile.file)
             return "cached", 0
-        origin, receipt = _bring(tile, kept, mirror, known, meter, patience)
+        where, receipt = _bring(tile, kept, origin, meter)
         with whole(_receipt(cache, tile)) as partial:
-            partial.write_text(json.dumps({"from": origin, **asdict(receipt)}, indent=1), encoding="utf-8")
+            partial.write_text(json.dumps({"from": where, **asdict(receipt)}, indent=1), encoding="utf-8")
     _give(kept, folder / tile.file)
     return "fetched", receipt.size
 
 
-def _bring(
-    tile: TileName, kept: Path, mirror: Mirror, known: _Listed, meter: _Meter, patience: dict[str, Any]
-) -> tuple[str, Receipt]:
+def _bring(tile: TileName, kept: Path, origin: Origin, meter: _Meter) -> tuple[str, Receipt]:
     """A tile into the cache, checked; and where it came from."""
-    folder = mirror.folder()
     new = kept.with_name(f".new.{kept.name}")
     try:
-        if folder is not None:
-            origin = next(iter(sorted(folder.rglob(tile.file))), None)
-            if origin is None:
-                raise NotThere(tile.file)
-            shutil.copyfile(origin, new)
-            receipt = Receipt(new.stat().st_size, "", sha256_of(new))
-            meter.tile(receipt.size, receipt.size)
-            where = str(origin)
-        else:
-            names = known.names()
-            if names is not None and tile.stem not in names:
-                raise NotThere(tile.stem)
-            where = f"{mirror.base(tile.product)}/{tile.key}"
-            receipt = download(where, new, meter.tile, **patience)
+        where, receipt = origin.bring(tile, new, meter.tile)
         _check(new, tile, where)
         # Read-only, since projects share the file.
         new.chmod(0o444)

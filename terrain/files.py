@@ -116,6 +116,11 @@ class Digests:
             with contextlib.suppress(OSError, ValueError):
                 self._known = json.loads(memory.read_text(encoding="utf-8"))
 
+    @classmethod
+    def of_user(cls) -> Digests:
+        """Those that all projects of a user share."""
+        return cls(cache_folder() / "digests.json")
+
     def sha256(self, path: Path) -> str:
         status = path.stat()
         name, stamp = str(path.resolve()), [status.st_size, status.st_mtime_ns]

@@ -13,7 +13,7 @@ from terrain import cache as ground_cache
 from terrain.clutter import ClutterHeights, fill_clutter
 from terrain.density import Density, split_built
 from terrain.elevation import Mosaic, fill_elevation
-from terrain.files import Digests, cache_folder
+from terrain.files import Digests
 from terrain.grid import Grid
 from terrain.ground import COASTAL_LAND, SEA, Ground
 from terrain.landcover import CoverFiles, cover_provenance, fill_landcover
@@ -51,7 +51,7 @@ def load_ground(
     arrays then lie in files that the system maps into memory. Without one they are in memory. Raises TerrainError
     for sources, legends and masks that cannot be used, OSError where a disk does not answer.
     """
-    digests = Digests(None if cache is None else cache_folder() / "digests.json")
+    digests = Digests() if cache is None else Digests.of_user()
     mosaic = Mosaic(elevation, grid, digests, progress=progress)
     cover = CoverFiles(landcover, legend, grid, digests, progress)
     measured = None if clutter is None else (clutter, clutter.mosaic(grid, digests, progress))

@@ -8,18 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import rasterio
-from rasterio.transform import Affine
-
-from terrain.files import whole
 from terrain.voids import HELD_BACK
 
 # Beyond the extent: resampling reads one source pixel further, and GLO-30's lie half a pixel outside the degree.
 _MARGIN_DEG = 0.002
-SEA_TAG = "RADIOCOV_SEA"
 
 
 @dataclass(frozen=True)
@@ -105,24 +98,3 @@ def tiles_of(product: Product, extent: tuple[float, float, float, float]) -> Ite
         if lowest <= lat < highest:
             longitudes = {(lon + 180) % 360 - 180 for lon in corners(west, east)}
             yield from (TileName(product, lat, lon) for lon in sorted(longitudes))
-
-
-def glo30_columns(lat: int) -> int:
-    """Columns of a GLO-30 tile by the latitude of its southern edge (table in the bucket's readme)."""
-    nearest = lat if lat >= 0 else -lat - 1
-    return next(columns for top, columns in (
-        (50, 3600), (60, 2400), (70, 1800), (80, 1200), (85, 720), (90, 360)) if nearest < top)  # fmt: skip
-
-
-def write_sea(tile: TileName, path: Path) -> None:
-    """A GLO-30 tile of nothing but sea: heights 0 on the lattice of its neighbours, in a file of a few kilobytes."""
-    columns, rows = glo30_columns(tile.lat), 3600
-    # pixel centres of the first row and column lie on the degree
-    transform = Affine(1 / columns, 0, tile.lon - 0.5 / columns, 0, -1 / rows, tile.lat + 1 + 0.5 / rows)
-    with whole(path) as partial, rasterio.open(
-        partial, "w", driver="GTiff", width=columns, height=rows, count=1, dtype="float32", crs="EPSG:4326",
-        transform=transform, tiled=True, blockxsize=512, blockysize=512, compress="deflate", SPARSE_OK="TRUE",
-    ) as dataset:  # fmt: skip
-        dataset.write(np.zeros((1, 1, 1), np.float32), window=((0, 1), (0, 1)))
-        dataset.update_tags(**{SEA_TAG: f"{tile.stem} is not in the public GLO-30: open sea"})
-        dataset.set_band_unit(1, "m")

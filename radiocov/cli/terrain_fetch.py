@@ -19,9 +19,9 @@ from radiocov.cli.common import (
 @project_argument
 @click.option("--only", type=click.Choice(["glo30", "worldcover"]), help="Only elevation, or only land cover.")
 @click.option("--from", "place", metavar="PLACE",
-              help="A mirror: a folder that holds the tiles, or an address under which the two buckets lie by name.")
+              help="A mirror: a folder that holds the tiles, or an address under which the buckets or tiles lie.")
 @click.option("--missing-is-sea", is_flag=True,
-              help="For a mirror without tileList.txt: elevation tiles that it lacks are open sea.")
+              help="For a mirror without tileList.txt: elevation tiles that it lacks are open sea on your word.")
 @click.option("--dry-run", is_flag=True, help="Only say which tiles are wanted and which are there.")
 @json_option
 @quiet_option

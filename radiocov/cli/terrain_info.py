@@ -61,17 +61,23 @@ def _print(about: dict[str, Any]) -> None:
     west, south, east, north = grid["extent"]
     size = f"{grid['width']} x {grid['height']} pixels of {grid['resolution_m']:g} m"
     zones = about["zones"]
+    heights = "none"
+    if elevation["lowest_m"] is not None:
+        heights = f"{elevation['lowest_m']:.0f} to {elevation['highest_m']:.0f} m"
     voids = elevation["voids"]
     rows = [
         ["extent", f"{west:.4f} to {east:.4f} E, {south:.4f} to {north:.4f} N"],
         ["grid", f"{size}, {grid['area_km2']:,.0f} km2"],
         ["projection", grid["crs"]],
-        ["heights", f"{elevation['lowest_m']:.0f} to {elevation['highest_m']:.0f} m"],
+        ["heights", heights],
         ["voids", f"{voids['pixels']:,} pixels ({voids['share']:.3%}), rule: {voids['rule']}"],
         ["clutter", about["clutter"]["rule"]],
         ["land cover", _cover(cover)],
         ["sea", f"{zones['sea_share']:.1%} of the pixels; coastal land {zones['coastal_land_share']:.1%}"],
     ]  # fmt: skip
+    for source in elevation["sources"]:
+        if source["voids_as_sea"]:
+            rows.insert(5, ["voids made sea", f"{source['voids_as_sea']:,} pixels of {source['label']}, as it asks"])
     if elevation["sea_tiles"]:
         rows.insert(5, ["sea tiles", f"{elevation['sea_tiles']} made where GLO-30 has none"])
     if about["synthetic"]:
@@ -100,7 +106,7 @@ def _print_csv(about: dict[str, Any]) -> None:
 
     loss = {one["label"]: one for one in about["elevation"]["grid_loss"]}
     rows = [one | loss.get(one["label"], {}) for one in about["elevation"]["sources"]]
-    names = ["label", "surface", "files", "native_step_m", "pixels", "share"]
+    names = ["label", "surface", "files", "native_step_m", "pixels", "share", "voids_as_sea"]
     names += ["source_pixels", "mean_m", "rms_m", "p95_m", "max_m"]
     writer = csv.DictWriter(sys.stdout, names, restval="", lineterminator="\n")
     writer.writeheader()

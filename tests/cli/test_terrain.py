@@ -196,6 +196,18 @@ def test_info_says_what_a_computation_would_stop_at(radiocov, grounded):
     assert stopped.code == 2 and "no height for" in stopped.err
 
 
+def test_ground_that_lies_elsewhere_is_all_void(radiocov, grounded, tiles):
+    for path in (grounded / "terrain").glob("*.tif"):
+        path.unlink()
+    tiles.degree_tile(grounded / "terrain" / "below.tif", tiles.rough, 10, 10, 60, 60)
+    tiles.degree_tile(grounded / "terrain" / "dsm.tif", tiles.rough, 10, 10, 60, 60)
+    tiles.degree_tile(grounded / "terrain" / "cover.tif", lambda lon, lat: 10, 10, 10, 60, 60, dtype=np.uint8)
+    about = json.loads(radiocov("terrain", "info", grounded, "-q", "--json").out)
+    assert about["elevation"]["voids"]["share"] == 1 and about["elevation"]["lowest_m"] is None
+    assert about["elevation"]["grid_loss"] == []
+    assert "heights" in radiocov("terrain", "info", grounded, "-q").out
+
+
 def test_a_prepared_ground_is_found_again_and_repaired_when_damaged(radiocov, grounded):
     def kept():
         return {path: path.stat().st_mtime_ns for path in (grounded / GROUND_CACHE).rglob("*.npy")}

@@ -149,6 +149,14 @@ def test_a_failed_or_interrupted_making_leaves_nothing(files, tmp_path, monkeypa
     assert [path.name for path in cache.iterdir() if path.is_dir()] == [name]
 
 
+def test_a_disk_without_room_is_told_before_anything_is_made(files, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("terrain.cache.shutil.disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(OSError, match=r"needs \d+ MB and 0 MB are free"):
+        load(files, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
 ONE_RUN = """
 import sys
 from pathlib import Path

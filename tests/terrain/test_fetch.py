@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from terrain.download import FetchError
 from terrain.elevation import read_elevation
 from terrain.errors import TerrainError
-from terrain.fetch import Mirror, fetch, plan
+from terrain.fetch import fetch, plan
 from terrain.files import cache_folder
 from terrain.grid import Grid
 from terrain.landcover import read_landcover
-from terrain.products import GLO30, WORLDCOVER, TileName, glo30_columns, tiles_of, write_sea
+from terrain.mirror import Mirror
+from terrain.products import GLO30, WORLDCOVER, TileName, tiles_of
+from terrain.sea_tiles import glo30_columns, write_sea
 from terrain.sources import ElevationSource
 
 EXTENT = (122.9, 40.9, 123.1, 41.1)  # four tiles of GLO-30, the corner of two of WorldCover
@@ -225,16 +227,56 @@ def test_a_tile_that_exists_but_is_missing_is_no_sea(stocked, tmp_path):
         got(stocked, tmp_path / "glo30")
 
 
-def test_without_a_list_a_missing_tile_is_sea_only_on_your_word(stocked, tmp_path):
+def test_without_a_list_ground_that_goes_on_says_that_a_tile_is_missing(stocked, tmp_path):
     del stocked.files["copernicus-dem-30m/tileList.txt"]
-    with pytest.raises(TerrainError, match="N41_00_E122.*--missing-is-sea"):
+    with pytest.raises(TerrainError, match="N41_00_E122.*no sea: ground goes on into it from .*--missing-is-sea"):
         got(stocked, tmp_path / "glo30")
     assert got(stocked, tmp_path / "glo30", missing_is_sea=True).count("sea") == 1
 
 
+@pytest.mark.parametrize("edge", ["east", "south"])
+def test_without_a_list_a_tile_beside_the_shore_is_sea(stocked, made, tmp_path, edge):
+    """The missing tile is N41 E122; its neighbours end at the water, but for one edge in turn."""
+    del stocked.files["copernicus-dem-30m/tileList.txt"]
+
+    def island(lon, lat):
+        inland = (lon > 123.1) | (lat < 40.9)
+        if edge == "east":
+            inland |= (lon < 123.1) & (lat > 41.5)  # land that reaches the western edge of N41 E123
+        return np.where(inland, 300.0, 0.0)
+
+    for corner in ((40, 122), (40, 123), (41, 123)):
+        path = made.degree_tile(tmp_path / "t.tif", island, *corner, 120, 120, registered="glo30")
+        stocked.files[key_of(*corner)] = path.read_bytes()
+    if edge == "east":
+        with pytest.raises(TerrainError, match="goes on into it from .*N41_00_E123"):
+            got(stocked, tmp_path / "glo30")
+    else:
+        result = got(stocked, tmp_path / "glo30")
+        assert result.count("sea") == 1 and "taken for open sea" in result.warnings[0]
+
+
+def test_a_mirror_that_has_nothing_is_the_wrong_one(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("RADIOCOV_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(TerrainError, match="not one of 4 tiles is there; is the mirror the right one"):
+        got(bucket, tmp_path / "glo30")
+    assert not (tmp_path / "glo30").exists()
+
+
+@pytest.mark.parametrize("layout", ["one bucket", "flat"])
+def test_other_layouts_of_a_mirror(stocked, tmp_path, layout):
+    for key in [key for key in stocked.files if key.startswith("copernicus-dem-30m/")]:
+        data = stocked.files.pop(key)
+        stocked.files[key.split("/", 1)[1] if layout == "one bucket" else key.rsplit("/", 1)[1]] = data
+    result = got(stocked, tmp_path / "glo30")
+    assert (result.count("fetched"), result.count("sea")) == (3, 1)
+    # once a layout has answered, the others are left alone
+    assert [status for *_, status in stocked.requests].count(404) <= 3
+
+
 def test_a_folder_as_a_mirror(stocked, tmp_path):
     source = tmp_path / "source"
-    with pytest.raises(TerrainError, match="tileList.txt the mirror cannot say"):
+    with pytest.raises(TerrainError, match="goes on into it"):
         got(str(source), tmp_path / "glo30")
     (source / "tileList.txt").write_bytes(stocked.files["copernicus-dem-30m/tileList.txt"])
     result = got(str(source), tmp_path / "other")

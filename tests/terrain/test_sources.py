@@ -158,8 +158,12 @@ def test_voids_that_a_source_calls_sea_do_not_fall_through(made, tmp_path):
     asks, coarse = fine_over_coarse(made, tmp_path)
     assert (heights_of(asks, coarse)[25:29, 25:29] > 1000).all()
     sea, _ = fine_over_coarse(made, tmp_path, voids="sea")
-    heights = heights_of(sea, coarse)
+    heights, provenance = read_elevation([sea, coarse], HERE)
     assert (heights[25:29, 25:29] == 0).all() and heights[0, 0] > 1000
+    # counted: the void is 3 km square, six pixels of 500 m a side
+    counted = [one["voids_as_sea"] for one in provenance["served"]]
+    assert counted[0] == pytest.approx(36, abs=6) and counted[1] == 0
+    assert provenance["voids"]["pixels"] == 0
 
 
 # -------------------------------------------------------------------------------- lattices and latitudes
