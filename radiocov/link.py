@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit, vectorize
+from numba import vectorize
 
 from radiocov.propagation import p1812_formulas
 
 Direction = Literal["talk-out", "talk-in", "both"]
 DIRECTIONS: tuple[Direction, ...] = ("talk-out", "talk-in", "both")
 _SQRT_HALF = math.sqrt(0.5)
-QUADRATURE = 12  # points: two servers within 1e-4 of the bivariate normal for correlations up to 0.6, 4e-3 at 0.8
 
 
 def isotropic_level_dbm(eirp_dbm, attenuation_db, loss_db):
@@ -76,51 +75,6 @@ def service_probability(margin_db, sigma_db):
     if sigma_db == 0:
         return 1.0 if margin_db >= 0 else 0.0
     return 0.5 * math.erfc(-_SQRT_HALF * margin_db / sigma_db)
-
-
-def probability_of_any(margins_db: np.ndarray, sigma_db: np.ndarray, correlation: float) -> np.ndarray:
-    """Probability that at least one of several servers serves, under correlated shadowing.
-
-    margins_db: (servers, ...) float32, the strongest first, NaN where there are fewer; sigma_db: (...) of each.
-    Shadowing is sqrt(rho) Z + sqrt(1 - rho) E_i with a part Z common to all servers (the obstacles around the
-    terminal) and rho the correlation, 0 to below 1; given Z servers are independent, and Z is integrated by
-    Gauss-Hermite quadrature.
-    """
-    if not 0.0 <= correlation < 1.0:
-        raise ValueError(f"correlation {correlation}; give 0 to below 1")
-    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
-    out = np.empty(margins_db.shape[1:], np.float32)
-    _any_of(
-        margins_db.reshape(margins_db.shape[0], -1), sigma_db.ravel(), math.sqrt(correlation),
-        math.sqrt(1.0 - correlation), nodes, weights / weights.sum(), out.ravel(),
-    )  # fmt: skip
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _any_of(margins, sigmas, common, own, nodes, weights, out):
-    for i in range(out.size):
-        best, sigma = margins[0, i], sigmas[i]
-        if math.isnan(best) or math.isnan(sigma):
-            out[i] = math.nan
-            continue
-        if sigma == 0.0:
-            out[i] = 1.0 if best >= 0.0 else 0.0
-            continue
-        servers = 1
-        while servers < margins.shape[0] and not math.isnan(margins[servers, i]):
-            servers += 1
-        single = 0.5 * math.erfc(-_SQRT_HALF * best / sigma)
-        if servers == 1 or single > 0.99999:
-            out[i] = single
-            continue
-        none = 0.0
-        for k in range(nodes.size):
-            fails = weights[k]
-            for j in range(servers):
-                fails *= 0.5 * math.erfc(_SQRT_HALF * (margins[j, i] / sigma + common * nodes[k]) / own)
-            none += fails
-        out[i] = max(1.0 - none, single)
 
 
 def location_variability_db(frequency_ghz, pixel_m):

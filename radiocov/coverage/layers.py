@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from radiocov import link
+from radiocov.coverage import chance
 from radiocov.coverage.cog import NODATA, Arrays, Layer
 from radiocov.coverage.network import Server, rank_servers
 from radiocov.coverage.sector import Window
@@ -82,9 +83,9 @@ def tile_layers(
         talk_in = link.talk_in_margin_of_path_db(ranked.talk_in_db, terminal, project.base)
         margins = np.stack([talk_out[0], talk_in[0], np.minimum(talk_out[0], talk_in[0])])
         asked = link.service_margin_db(service.direction, talk_out, talk_in)
-        any_of = link.probability_of_any(asked, sigma, project.model.shadowing_correlation)
+        any_of = chance.probability_of_any(asked, sigma, project.model.shadowing_correlation)
         out[f"margin_{service.id}.tif"] = margins
-        out[f"probability_{service.id}.tif"] = link.service_probability(margins, sigma)
+        out[f"probability_{service.id}.tif"] = chance.probability(margins, sigma)
         out[f"probability_any_{service.id}.tif"] = any_of[np.newaxis]
         out[f"servers_{service.id}.tif"] = ranked.count[number : number + 1]
     return out

@@ -27,6 +27,10 @@ CRS, STEP_M, RADIUS_KM = "EPSG:32651", 30.0, 35.0
 X0, Y0 = 300_000.0, 4_800_000.0  # north-western corner
 WHOLE = 13_040  # pixels a side
 DAY = dt.date(2017, 12, 31)
+COLUMNS = (
+    "id", "name", "longitude", "latitude", "antenna_height_m", "power_dbm", "losses_db", "gain_dbi", "in_service",
+    "status",
+)  # fmt: skip
 
 PROJECT = """\
 [project]
@@ -99,12 +103,14 @@ def make(folder: Path, side: int, sites: int) -> None:
     per_side = math.ceil(math.sqrt(sites))
     with (folder / "sites.csv").open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow("id,name,longitude,latitude,antenna_height_m,power_dbm,losses_db,gain_dbi,in_service,status".split(","))
+        out.writerow(["id", "name", "longitude", "latitude", "antenna_height_m", "power_dbm", "losses_db", "gain_dbi", "in_service", "status"])
         for i in range(sites):
             u, v = (np.array([i % per_side, i // per_side]) + rng.uniform(0.2, 0.8, 2)) / per_side
             x, y = X0 + (0.03 + 0.94 * u) * span, Y0 - (0.03 + 0.94 * v) * span
             a, b = to_lonlat.transform(x, y)
-            out.writerow([f"S{i:03d}", f"Site {i}", f"{a:.6f}", f"{b:.6f}", 45, 47.0, 6.0, 9.0, "2014-01-01", "existing"])
+            out.writerow(
+                [f"S{i:03d}", f"Site {i}", f"{a:.6f}", f"{b:.6f}", 45, 47.0, 6.0, 9.0, "2014-01-01", "existing"]
+            )
     counties, roads = [], []
     cells = max(2, round(10 * side / WHOLE))
     for i in range(cells):
@@ -187,15 +193,16 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
     for site in sample:
         loss_raster(run.ground, *run._place(site))
     kernels = (time.perf_counter() - start) / len(sample) * sites / jobs
-    print(f"  kernels alone            {kernels:8.1f} s; around them {100 * (losses + combining - kernels) / (losses + combining):.0f} % "
-          "of losses and network   (under 25)")  # fmt: skip
+    around = 100.0 * (1.0 - kernels / (losses + combining))
+    print(f"  kernels alone            {kernels:8.1f} s; around them {around:.0f} % of losses and network   (under 25)")
     lines = (project / "sites.csv").read_text().splitlines()
     middle = 1 + sites // 2
     lines[middle] = lines[middle].replace(",47.0,", ",44.0,")
     (project / "sites.csv").write_text("\n".join(lines) + "\n")
     clock, (_, result), again = compute(project, project / "out", jobs)
     changed = clock.seconds("combining")
-    print(f"  power of one site changed{again:8.1f} s all in, {result.losses_computed} losses computed, network {changed:.1f} s")
+    print(f"  power of one site changed{again:8.1f} s all in, network {changed:.1f} s, "
+          f"{result.losses_computed} losses computed")  # fmt: skip
     print(f"    network / full network {100 * changed / combining:8.1f} %   (under 5, of {sites} sites)")
     start = time.perf_counter()
     command(["targets", str(project), "-o", str(project / "out"), "--json"])

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from radiocov import link
 from radiocov.link import (
     budgets,
     isotropic_level_dbm,
@@ -130,29 +129,3 @@ def test_budgets_add_up_and_agree_with_the_raster_functions(terminal):
     for budget in (out, back):
         assert budget.margin_db == pytest.approx(sum(t.value for t in contributions(budget)), abs=1e-9)
         assert budget.to_dict()["terms"][0]["unit"] == "dBm"
-
-
-def test_probability_of_any_server_against_the_bivariate_normal():
-    from scipy.stats import multivariate_normal
-
-    rng = np.random.default_rng(0)
-    margins = rng.uniform(-20, 15, (2, 200)).astype(np.float32)
-    sigma = rng.uniform(4, 10, 200).astype(np.float32)
-    for rho, limit in ((0.0, 1e-6), (0.3, 1e-6), (0.5, 2e-5), (0.6, 1e-4), (0.8, 4e-3)):
-        none = [
-            multivariate_normal.cdf(-m / s, [0, 0], [[1, rho], [rho, 1]])
-            for m, s in zip(margins.T.astype(float), sigma.astype(float), strict=True)
-        ]
-        found = link.probability_of_any(margins, sigma, rho)
-        assert np.abs(found - (1 - np.array(none))).max() < limit
-
-
-def test_probability_of_any_server_is_that_of_the_best_at_least():
-    margins = np.array([[5.0, 5.0, np.nan, -3.0], [np.nan, -60.0, np.nan, -3.0]], np.float32)
-    sigma = np.full(4, 8.0, np.float32)
-    found = link.probability_of_any(margins, sigma, 0.5)
-    alone = link.service_probability(margins[0], sigma)
-    np.testing.assert_allclose(found[:2], alone[:2], atol=2e-6)
-    assert np.isnan(found[2]) and found[3] > alone[3] + 0.05
-    with pytest.raises(ValueError, match=r"correlation 1.0; give 0 to below 1"):
-        link.probability_of_any(margins, sigma, 1.0)
