@@ -197,7 +197,7 @@ def _with_threshold(section: type[Section], data: Any) -> Any:
         return data
     from radiocov.propagation.noise import thermal_noise_dbm  # numba: not for settings that do not need it
 
-    return {**data, "threshold_dbm": round(thermal_noise_dbm(bandwidth) + figure + cn, 3)}
+    return {**data, "threshold_dbm": round(thermal_noise_dbm(bandwidth) + figure + cn, 6)}
 
 
 def _with_labels(data: Any) -> Any:

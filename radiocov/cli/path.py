@@ -90,7 +90,7 @@ def _print(view: Any) -> None:
         ["distance", f"{g['distance_km']:.3f}", "km", f"{g['points']} points, {g['step_m']:.2f} m apart"],
         ["azimuth", f"{g['azimuth_deg']:.2f}", "deg", "of the point from the site, clockwise from true north"],
         ["elevation angle", f"{g['elevation_deg']:+.3f}", "deg", "of the terminal from the site's antenna"],
-        ["site: ground", f"{g['site_ground_m']:.2f}", "m", f"{view.site.lon:g},{view.site.lat:g}"],
+        ["site: ground", f"{g['site_ground_m']:.2f}", "m", "{:g},{:g}".format(*view.site.antenna_lonlat)],
         ["site: antenna", f"{g['site_antenna_m']:.2f}", "m", f"{view.site.antenna_height_m:g} m above ground"],
         ["point: ground", f"{g['point_ground_m']:.2f}", "m", f"{view.lon:g},{view.lat:g}; {view.clutter_name}"],
         ["point: antenna", f"{g['terminal_antenna_m']:.2f}", "m",

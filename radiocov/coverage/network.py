@@ -9,11 +9,23 @@ from typing import Any
 import numba
 import numpy as np
 
-from radiocov.antennas import interpolate_cut, to_antenna_frame
+from radiocov.antennas import SUM, direction_attenuation_db
 from radiocov.coverage.sector import Window
 from radiocov.network import Site
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@dataclass(frozen=True, eq=False)
+class Receiver:
+    """A site's receive antenna where it is not the transmit antenna: as in Server."""
+
+    antenna_m: float
+    azimuth_deg: float
+    tilt_deg: float
+    horizontal_db: np.ndarray
+    vertical_db: np.ndarray
+    loss_db: np.ndarray  # (window.height, window.width) float32, from its own height
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +42,9 @@ class Server:
     flat: bool  # no attenuation in any direction
     window: Window
     loss_db: np.ndarray  # (window.height, window.width) float32, NaN beyond reach
+    method: int = SUM  # how the cuts are combined (`radiocov.antennas.METHODS`)
+    talk_in_db: float | None = None  # gain of the way back without path and pattern; None: gain - losses
+    receiver: Receiver | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Best:
     """Best server of a tile, (height, width) each; NaN and 0 where no server reaches."""
 
     level_dbm: np.ndarray  # float32, talk-out, at an isotropic antenna
-    talk_in_db: np.ndarray  # float32, gain of the way back: site gain - losses - attenuation - loss
+    talk_in_db: np.ndarray  # float32, gain of the way back: Server.talk_in_db - attenuation - loss
     server: np.ndarray  # uint16, 1 + position in the list of servers
 
 
@@ -56,12 +71,16 @@ def best_servers(grid: Any, servers: list[Server], elevation_m: np.ndarray, tile
             continue
         here = np.s_[top - tile.top : bottom - tile.top, left - tile.left : right - tile.left]
         row0, col0 = grid.rowcol(s.x, s.y)
+        own = np.s_[top - s.window.top : bottom - s.window.top, left - s.window.left : right - s.window.left]
+        talk_in_db = s.site.gain_dbi - s.site.losses_db if s.talk_in_db is None else s.talk_in_db
+        rx = s.receiver or Receiver(
+            s.antenna_m, s.azimuth_deg, s.site.tilt_deg, s.horizontal_db, s.vertical_db, s.loss_db)
         _take_stronger(
-            s.loss_db[top - s.window.top : bottom - s.window.top, left - s.window.left : right - s.window.left],
-            elevation_m[top:bottom, left:right], top - row0, left - col0, grid.resolution_m, s.antenna_m - height_m,
-            s.horizontal_db, s.vertical_db, s.flat, s.azimuth_deg, s.site.tilt_deg, s.site.eirp_max_dbm,
-            s.site.gain_dbi - s.site.losses_db, number, best.level_dbm[here], best.talk_in_db[here],
-            best.server[here],
+            s.loss_db[own], elevation_m[top:bottom, left:right], top - row0, left - col0, grid.resolution_m,
+            s.antenna_m - height_m, s.horizontal_db, s.vertical_db, s.flat, s.azimuth_deg, s.site.tilt_deg, s.method,
+            s.site.eirp_max_dbm, s.receiver is not None, rx.loss_db[own], rx.antenna_m - height_m, rx.horizontal_db,
+            rx.vertical_db, rx.azimuth_deg, rx.tilt_deg, talk_in_db, number, best.level_dbm[here],
+            best.talk_in_db[here], best.server[here],
         )  # fmt: skip
     return best
 
@@ -69,7 +88,8 @@ def best_servers(grid: Any, servers: list[Server], elevation_m: np.ndarray, tile
 @kernel
 def _take_stronger(
     loss, elevation, d_row, d_col, resolution_m, antenna_m, horizontal_db, vertical_db, flat, azimuth_deg, tilt_deg,
-    eirp_dbm, talk_in_db, number, level, talk_in, server,
+    method, eirp_dbm, apart, rx_loss, rx_antenna_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg, rx_tilt_deg,
+    talk_in_db, number, level, talk_in, server,
 ):  # fmt: skip
     for r in range(loss.shape[0]):
         for c in range(loss.shape[1]):
@@ -78,16 +98,18 @@ def _take_stronger(
                 continue
             if server[r, c] > 0 and eirp_dbm - path <= level[r, c]:
                 continue  # weaker even in the direction of its maximum
+            dx, dy = (d_col + c) * resolution_m, -(d_row + r) * resolution_m
             attenuation = 0.0
             if not flat:
-                dx, dy = (d_col + c) * resolution_m, -(d_row + r) * resolution_m
-                across = math.sqrt(dx * dx + dy * dy)
-                azimuth = math.degrees(math.atan2(dx, dy)) - azimuth_deg
-                angle = math.degrees(math.atan2(elevation[r, c] - antenna_m, max(across, 0.1)))
-                azimuth, angle = to_antenna_frame(azimuth, angle, tilt_deg)
-                attenuation = interpolate_cut(horizontal_db, azimuth) + interpolate_cut(vertical_db, -angle)
+                attenuation = direction_attenuation_db(
+                    dx, dy, elevation[r, c] - antenna_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method)
             here = np.float32(eirp_dbm - attenuation - path)
             if server[r, c] == 0 or here > level[r, c]:
                 level[r, c] = here
+                if apart:
+                    attenuation = direction_attenuation_db(
+                        dx, dy, elevation[r, c] - rx_antenna_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg,
+                        rx_tilt_deg, method)
+                    path = rx_loss[r, c]
                 talk_in[r, c] = talk_in_db - attenuation - path
                 server[r, c] = number

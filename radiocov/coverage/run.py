@@ -18,11 +18,14 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
+from radiocov.antennas import METHODS
+from radiocov.chain import building_entry_db
 from radiocov.coverage import polar
-from radiocov.coverage.network import Server, best_servers
+from radiocov.coverage.network import Receiver, Server, best_servers
 from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
 from radiocov.coverage.sector import LossSettings, Transmitter, Window, loss_raster
 from radiocov.coverage.setup import (
+    chain_of,
     grid_north_deg,
     loss_settings,
     pattern_of,
@@ -30,6 +33,7 @@ from radiocov.coverage.setup import (
     refractivity_maps,
     sigma_db,
     terminal_height_m,
+    terminal_noise_db,
 )
 from radiocov.coverage.store import MODELS, LossStore, ground_key, loss_key
 from radiocov.files import content_key, file_digest, read_json, remove_leftovers, write_json
@@ -122,7 +126,8 @@ class CoverageRun:
         for folder in (self.store.folder, self.folder, *(self.folder / state.id for state in self.states)):
             remove_leftovers(folder)
         self.rx_height_m = terminal_height_m(self.project)
-        losses = self._losses(list(inside.values()))
+        self.noise_db = {t.id: terminal_noise_db(self.project, self.ground, t) for t in self.project.terminals}
+        losses = self._losses([antenna for site in inside.values() for antenna in (site, site.receiving)])
         servers = {key: self._server(site, losses) for key, site in inside.items()}
         reused = 0
         manifests = []
@@ -159,16 +164,17 @@ class CoverageRun:
             raise ProjectError(problems)
 
     def _inside(self, site: Site) -> bool:
-        return bool(self.grid.contains(*self.grid.from_lonlat(site.lon, site.lat)))
+        return bool(self.grid.contains(*self.grid.from_lonlat(*site.antenna_lonlat)))
 
     # --- loss rasters -------------------------------------------------------------------------------
 
     def _place(self, site: Site) -> tuple[Transmitter, LossSettings]:
-        x, y = self.grid.from_lonlat(site.lon, site.lat)
+        lon, lat = site.antenna_lonlat
+        x, y = self.grid.from_lonlat(lon, lat)
         settings = loss_settings(
             self.project, site.frequency_mhz or self.project.model.frequency_mhz, self.rx_height_m
         )
-        mapped = {key: round(map_.at(site.lon, site.lat), 3) for key, map_ in self._refractivity.items()}
+        mapped = {key: round(map_.at(lon, lat), 3) for key, map_ in self._refractivity.items()}
         settings = dataclasses.replace(settings, **mapped)
         return Transmitter(float(x), float(y), site.antenna_height_m), settings
 
@@ -267,18 +273,27 @@ class CoverageRun:
 
     # --- states ---------------------------------------------------------------------------------------
 
-    def _server(self, site: Site, losses: dict[str, Any]) -> Server:
-        antenna = site.antenna, site.gain_dbi
+    def _pattern(self, site: Site) -> tuple[np.ndarray, np.ndarray]:
+        antenna = site.antenna, site.gain_dbi, site.electrical_tilt_deg, site.frequency_mhz
         if antenna not in self._patterns:
             self._patterns[antenna] = pattern_of(self.project, site)
-        pattern = self._patterns[antenna]
-        x, y = (float(v) for v in self.grid.from_lonlat(site.lon, site.lat))
+        return self._patterns[antenna].arrays
+
+    def _server(self, site: Site, losses: dict[str, Any]) -> Server:
+        x, y = (float(v) for v in self.grid.from_lonlat(*site.antenna_lonlat))
+        ground_m, north_deg = polar.ground_height_m(self.ground, x, y), grid_north_deg(self.grid, site)
         window, loss = losses[self._key(site)]
-        horizontal, vertical = pattern.arrays
-        azimuth_deg = site.azimuth_deg + grid_north_deg(self.grid, site)
+        horizontal, vertical = self._pattern(site)
+        receiving, receiver = site.receiving, None
+        if receiving is not site:
+            receiver = Receiver(
+                ground_m + receiving.antenna_height_m, receiving.azimuth_deg + north_deg, receiving.tilt_deg,
+                *self._pattern(receiving), losses[self._key(receiving)][1],
+            )  # fmt: skip
         return Server(
-            site, x, y, polar.ground_height_m(self.ground, x, y) + site.antenna_height_m, azimuth_deg,
-            horizontal, vertical, not (horizontal.any() or vertical.any()), window, loss,
+            site, x, y, ground_m + site.antenna_height_m, site.azimuth_deg + north_deg, horizontal, vertical,
+            not (horizontal.any() or vertical.any()), window, loss, METHODS[self.project.sites.pattern_method],
+            chain_of(self.project, self.ground, site).talk_in_db(self.project.base), receiver,
         )  # fmt: skip
 
     def _state_key(self, state: State, servers: list[Server]) -> str:
@@ -289,7 +304,8 @@ class CoverageRun:
                 "radiocov": __version__,
                 "date": state.date.isoformat(),
                 "sites": [
-                    [self._key(s.site), _jsonable(s.site), _array_key(s.horizontal_db, s.vertical_db)]
+                    [self._key(s.site), _jsonable(s.site), _array_key(s.horizontal_db, s.vertical_db),
+                     *self._receiver_key(s)]
                     for s in servers
                 ],
                 "ground": self.ground_key,
@@ -297,8 +313,18 @@ class CoverageRun:
                 "provenance": self.ground.provenance,
                 "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
                 "landcover": project.landcover_file is not None,
+                **{f"noise {key}": rise.tolist() for key, rise in self.noise_db.items() if rise is not None},
             }
         )
+
+    def _receiver_key(self, s: Server) -> list[Any]:
+        """What a site adds to the key beside its transmitter and its row; nothing for a plain site."""
+        plain = s.talk_in_db == s.site.gain_dbi - s.site.losses_db and not s.method
+        parts = [] if plain else [s.talk_in_db, s.method]
+        if s.receiver:
+            rx = s.receiver
+            parts += [self._key(s.site.receiving), _array_key(rx.horizontal_db, rx.vertical_db)]
+        return parts
 
     def _state(self, state: State, servers: list[Server]) -> tuple[dict[str, Any], bool]:
         """Rasters of one state: ``(its manifest, whether they were computed now)``."""
@@ -400,9 +426,15 @@ class CoverageRun:
             terminal = project.terminal(service.terminal)
             talk_out = link.talk_out_margin_db(best.level_dbm, terminal)
             talk_in = link.talk_in_margin_of_path_db(best.talk_in_db, terminal, base)
+            if self.noise_db[terminal.id] is not None:
+                talk_out = talk_out - self.noise_db[terminal.id][ground.clutter_class[here]]
+            walls, spread = building_entry_db(service, project.model.frequency_mhz)
+            if walls:
+                talk_out, talk_in = (m - np.float32(walls) for m in (talk_out, talk_in))
+            spread_all = link.total_sigma_db(sigma, np.float32(spread)) if spread else sigma
             for band, margin in enumerate((talk_out, talk_in, np.minimum(talk_out, talk_in)), start=1):
                 out[f"margin_{service.id}.tif", band] = margin
-                out[f"probability_{service.id}.tif", band] = link.service_probability(margin, sigma)
+                out[f"probability_{service.id}.tif", band] = link.service_probability(margin, spread_all)
         return out
 
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
@@ -437,7 +469,9 @@ def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
 
 
 def _jsonable(site: Site) -> dict[str, Any]:
-    return {name: str(getattr(site, name)) for name in site.__dataclass_fields__}
+    """Every field of a row that a site needs or uses."""
+    values = {field: getattr(site, field.name) for field in dataclasses.fields(site)}
+    return {field.name: str(v) for field, v in values.items() if v != field.default or field.name == "site"}
 
 
 def _array_key(*arrays: np.ndarray) -> str:
