@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from radiocov import link
-from radiocov.chain import Entry, SiteChain, TerminalChain, building_entry_db, site_chain, terminal_chain
+from radiocov.chain import Entry, SiteChain, TerminalChain, building_entry_db, loss
 from radiocov.link import Direction, service_probability
 from radiocov.propagation.building_entry import normal_quantile
-from radiocov.site import Site
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,11 @@ class Budget:
 @dataclass(frozen=True)
 class Path:
     """What lies between a site and a terminal [dB], with its sources. attenuation_db: of the antenna towards the
-    terminal, transmitting and receiving; loss_db: basic transmission loss from and to the site; walls: median
-    building entry loss, None outdoors; sigma_db: of the outdoor prediction and the walls together."""
+    terminal, transmitting and receiving, None where the loss contains it; loss_db: basic transmission loss from and
+    to the site; walls: median building entry loss, None outdoors; sigma_db: of the outdoor prediction and the walls
+    together."""
 
-    attenuation_db: tuple[float, float]
+    attenuation_db: tuple[float, float] | None
     loss_db: tuple[float, float]
     sigma_db: float
     patterns: tuple[str, str]
@@ -99,12 +99,12 @@ def budgets(site: SiteChain, terminal: TerminalChain, path: Path) -> tuple[Budge
 
 
 def _between(path: Path, way: int) -> list[Entry]:
-    antenna = path.patterns[way]
-    entries = [
-        Entry("Antenna pattern towards the terminal" if antenna != "omni" else "Antenna pattern (omni)",
-              -path.attenuation_db[way], "dB", antenna),
-        Entry("Basic transmission loss", -path.loss_db[way], "dB", path.loss_source),
-    ]
+    term = "Basic transmission loss" if path.attenuation_db else "Path loss, antenna pattern included"
+    entries = [loss(term, path.loss_db[way], path.loss_source)]
+    if path.attenuation_db:
+        antenna = path.patterns[way]
+        named = "Antenna pattern (omni)" if antenna == "omni" else "Antenna pattern towards the terminal"
+        entries.insert(0, loss(named, path.attenuation_db[way], antenna))
     return entries + ([path.walls] if path.walls else [])
 
 
@@ -137,24 +137,24 @@ def _budget(direction: Direction, rows: Sequence[Entry | str], path: Path, betwe
 # ------------------------------------------------------------------------------------- a site and a service
 @dataclass(frozen=True)
 class Balance:
-    """What the budgets of a service come to. allowed: (talk-out, talk-in) loss at the median, and at the service's
-    probability; limiting: the direction that allows less, "balanced" within 0.05 dB."""
+    """What the budgets of a service come to. Losses [dB] are outdoor ones, patterns included, as (talk-out, talk-in):
+    allowed at the median, and at the service's probability; limiting: the direction that allows less, "balanced"
+    within 0.05 dB."""
 
     allowed_median_db: tuple[float, float]
     allowed_db: tuple[float, float]
     excess_db: float  # of talk-out over talk-in
     limiting: str
 
-    @property
-    def limit_db(self) -> float:
-        """Loss that both directions allow at the service's probability."""
-        return min(self.allowed_db)
+    def limit_db(self, direction: Direction) -> float:
+        """Loss that a service in this direction allows at its probability."""
+        talk_out, talk_in = self.allowed_db
+        return {"talk-out": talk_out, "talk-in": talk_in, "both": min(talk_out, talk_in)}[direction]
 
 
 def balance(pair: tuple[Budget, Budget], probability: float, walls_db: float = 0.0) -> Balance:
-    """walls_db: what of the allowed loss the building takes [dB]; the rest is outdoors."""
-    median = tuple(b.allowed_loss_db() - walls_db for b in pair)
-    wanted = tuple(b.allowed_loss_db(probability) - walls_db for b in pair)
+    """walls_db: what of the allowed loss the building takes [dB]."""
+    median, wanted = (tuple(b.allowed_loss_db(p) - walls_db for b in pair) for p in (0.5, probability))
     excess = median[0] - median[1]
     limiting = "balanced" if abs(excess) < 0.05 else "talk-in" if excess > 0 else "talk-out"
     return Balance(median, wanted, excess, limiting)
@@ -174,20 +174,4 @@ def walls_of(service: Any, frequency_mhz: float) -> tuple[Entry | None, float]:
     if not median:
         return None, 0.0
     source = f"P.2109 {service.indoor}, {frequency_mhz:g} MHz, median"
-    return Entry("Building entry loss", -median, "dB", source), spread
-
-
-def service_budgets(
-    project: Any, site: Site, service: Any, *, site_environment: str, environment: str, sigma_db: float,
-    sigma_source: str, attenuation_db: tuple[float, float] = (0.0, 0.0), loss_db: tuple[float, float] = (0.0, 0.0),
-    loss_source: str = "not counted here", patterns: tuple[str, str] = ("in the maximum", "in the maximum"),
-) -> tuple[Budget, Budget]:  # fmt: skip
-    """Budgets of a service from a site: sigma_db [dB] is the outdoor one, to which the walls' spread is joined.
-    Environments: man-made noise at the two ends, by land cover."""
-    terminal = project.terminal(service.terminal)
-    wall, spread = walls_of(service, project.model.frequency_mhz)
-    if wall:
-        sigma_source += "; spread of the building entry loss"
-    path = Path(attenuation_db, loss_db, float(link.total_sigma_db(sigma_db, spread)), patterns, loss_source,
-                sigma_source, wall)
-    return budgets(site_chain(project, site, site_environment), terminal_chain(project, terminal, environment), path)
+    return loss("Building entry loss", median, source), spread

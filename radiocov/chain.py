@@ -26,6 +26,11 @@ class Entry:
     source: str
 
 
+def loss(term: str, value_db: float, source: str) -> Entry:
+    """The line of a loss [dB, positive]."""
+    return Entry(term, 0.0 - value_db, "dB", source)  # not the negative, which makes -0.00 of nothing
+
+
 @dataclass(frozen=True)
 class SiteChain:
     """transmit: from the transmitter to the antenna's maximum, adding up to eirp_dbm. receive: from the maximum of
@@ -68,17 +73,17 @@ def site_chain(project: Any, site: Site, environment: str) -> SiteChain:
     """environment: man-made noise around the site, by land cover (`terrain.ground.NOISE_ENVIRONMENTS`)."""
     row = f"sites.csv, {site.id}"
     power = Entry("Site power", site.power_dbm, "dBm", row)
-    gain = Entry("Site antenna gain", site.gain_dbi, "dBi", row)
+    gain = Entry("Site antenna gain", site.gain_dbi, "dBi", _antenna_source(site, row))
     feeder = _parts(project, site, row)
-    lump = Entry("Site losses (combiner, feeder)", -site.losses_db, "dB", row)
-    combiner = [Entry("Combiner", -site.combiner_db, "dB", row)] if site.combiner_db else []
+    lump = loss("Site losses (combiner, feeder)", site.losses_db, row)
+    combiner = [loss("Combiner", site.combiner_db, row)] if site.combiner_db else []
     transmit = (power, *([*combiner, *feeder] if site.losses_summed else [lump]), gain)
 
     receiving = site.receiving
     rx_gain = gain if receiving.gain_dbi == site.gain_dbi else \
-        Entry("Receive antenna gain", receiving.gain_dbi, "dBi", row)
+        Entry("Receive antenna gain", receiving.gain_dbi, "dBi", _antenna_source(receiving, row))
     if site.rx_losses_db is not None:
-        losses = [Entry("Receive losses", -site.rx_losses_db, "dB", row)]
+        losses = [loss("Receive losses", site.rx_losses_db, row)]
     else:
         losses = feeder if site.losses_summed else [lump]
     ahead_db = site.receive_losses_db
@@ -120,7 +125,11 @@ def _parts(project: Any, site: Site, row: str) -> list[Entry]:
     cable = f"{site.feeder_length_m or 0:g} m of {site.feeder_type} at {frequency:g} MHz ({table}; {row})"
     named = (("Duplexer", site.duplexer_db, row), ("Feeder", site.feeder_db, cable),
              ("Jumpers and connectors", site.jumpers_db, row))
-    return [Entry(term, -value, "dB", source) for term, value, source in named if value]
+    return [loss(term, value, source) for term, value, source in named if value]
+
+
+def _antenna_source(site: Site, row: str) -> str:
+    return f"{row}; {site.antenna}" if site.antenna else row
 
 
 def _noise_figure(project: Any, site: Site, row: str) -> tuple[float, str]:
@@ -142,7 +151,7 @@ def terminal_chain(project: Any, terminal: Any, environment: str) -> TerminalCha
     return TerminalChain(
         Entry("Terminal power", terminal.power_dbm, "dBm", source),
         Entry("Terminal antenna gain", terminal.antenna_gain_dbi, "dBi", source),
-        tuple(Entry(name, -value, "dB", source) for name, value in parts),
+        tuple(loss(name, value, source) for name, value in parts),
         _threshold(terminal, terminal.noise_figure_db, figure_from, source),
         terminal_noise(project, terminal, environment),
         terminal.threshold_dbm,
@@ -173,7 +182,7 @@ def _noise_rise(
     external = float(noise.man_made_noise_figure_db(frequency_mhz, curve))
     source = (f"P.372 {curve}: F_am {external:.1f} dB at {frequency_mhz:g} MHz over a noise figure of "
               f"{figure_db + ahead_db:.1f} dB")
-    return (Entry("Man-made noise, rise of the threshold", -rise, "dB", source),)
+    return (loss("Man-made noise, rise of the threshold", rise, source),)
 
 
 def _threshold(receiver: Any, figure_db: float, figure_from: str, source: str) -> tuple[Entry, ...]:

@@ -164,10 +164,11 @@ def view_path(inputs: Inputs, site: str, lon: float, lat: float, terminal: str |
     model = project.model.model_copy(update=mapped)
     here = ground.classes[int(line.clutter_class[-1])]
     receiving = chosen.receiving
+    along = line, d, frequency_mhz, lon, lat, ground, here
     try:
-        loss, terms, table, warnings = _loss(model, chosen, carried, line, d, frequency_mhz, lon, lat, ground, here)
-        heard = loss if receiving.antenna_height_m == chosen.antenna_height_m else _loss(
-            model, receiving, carried, line, d, frequency_mhz, lon, lat, ground, here)[0]
+        loss, terms, table, warnings = model_loss(model, chosen, carried, *along)
+        same = receiving.antenna_height_m == chosen.antenna_height_m
+        heard = loss if same else model_loss(model, receiving, carried, *along)[0]
     except ProjectError:
         raise
     except ValueError as error:
@@ -182,19 +183,19 @@ def view_path(inputs: Inputs, site: str, lon: float, lat: float, terminal: str |
     )  # fmt: skip
 
 
-def find_site(sites: list[Site], wanted: str) -> Site:
+def find_site(sites: list[Site], wanted: str, option: str = "--from") -> Site:
     """A site by its id, else by its name where only one has it. ProjectError with the nearest id otherwise."""
     found = [s for s in sites if s.id == wanted] or [s for s in sites if s.name == wanted]
     if len(found) == 1:
         return found[0]
     if found:
         ids = ", ".join(s.id for s in found)
-        raise ProjectError(Problem("--from", "", f'"{wanted}" is the name of several sites', f"give one of {ids}"))
+        raise ProjectError(Problem(option, "", f'"{wanted}" is the name of several sites', f"give one of {ids}"))
     known = [*(s.id for s in sites), *(s.name for s in sites if s.name != s.id)]
     hint = did_you_mean(wanted, known)
     if not hint.startswith("did") and len(sites) > 12:
         hint = f"sites.csv has {len(sites)} sites, {sites[0].id} to {sites[-1].id}"
-    raise ProjectError(Problem("--from", "", f'there is no site "{wanted}"', hint))
+    raise ProjectError(Problem(option, "", f'there is no site "{wanted}"', hint))
 
 
 def _find_terminal(project: Any, wanted: str | None) -> Any:
@@ -222,7 +223,7 @@ def _place(grid: Grid, lon: float, lat: float, option: str, what: str) -> tuple[
 # --- the models --------------------------------------------------------------------------------------------
 
 
-def _loss(
+def model_loss(
     model: Any, site: Site, terminal: Any, line: Profile, d: np.ndarray, frequency_mhz: float, lon: float,
     lat: float, ground: Ground, clutter: Any,
 ) -> tuple[float, dict[str, Any], dict[str, Term], list[str]]:  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from radiocov.budget import Path, balance, budgets, service_budgets
+from radiocov.budget import Path, balance, budgets, walls_of
 from radiocov.chain import building_entry_db, cascade_db, noise_environment, site_chain, terminal_chain
 from radiocov.link import isotropic_level_dbm, talk_in_margin_db, talk_in_margin_of_path_db, talk_out_margin_db
 from radiocov.project import Project
@@ -233,12 +233,16 @@ def test_walls_take_the_median_and_join_the_spread(kind, median):
     made = project(services=[{"id": "out", "terminal": "hip"}, {"id": "in", "terminal": "hip", "indoor": kind}])
     loss, spread = building_entry_db(made.service("in"), 358.0)
     assert loss == pytest.approx(median, abs=0.05)
-    ends = {"site_environment": "rural", "environment": "rural", "sigma_db": 7.5, "sigma_source": "stated"}
-    outside, inside = (service_budgets(made, site(), made.service(s), **ends) for s in ("out", "in"))
+    assert walls_of(made.service("out"), 358.0) == (None, 0.0)
+    wall, joined = walls_of(made.service("in"), 358.0)
+    outside, inside = both(), both(path=between(walls=wall, sigma_db=math.hypot(7.5, joined)))
     for plain, behind in zip(outside, inside, strict=True):
         assert plain.margin_db - behind.margin_db == pytest.approx(loss)
-        assert behind.sigma_db == pytest.approx(math.hypot(7.5, spread))
         assert value(behind, "Building entry loss") == -loss
+        assert behind.allowed_loss_db() == pytest.approx(plain.allowed_loss_db())
+    outdoors, indoors = (balance(pair, 0.9, w) for pair, w in ((outside, 0.0), (inside, loss)))
+    wider = (math.hypot(7.5, spread) - 7.5) * norm.ppf(0.9)
+    assert outdoors.limit_db("both") - indoors.limit_db("both") == pytest.approx(loss + wider)
 
 
 @pytest.mark.parametrize("kind", ["traditional", "thermally-efficient"])
@@ -256,8 +260,9 @@ def test_allowed_loss_at_the_median_and_at_the_probability():
     assert out.allowed_loss_db() == pytest.approx(142.0 + 7.5) and back.allowed_loss_db() == pytest.approx(142.5)
     assert out.allowed_loss_db(0.9) == pytest.approx(149.5 - 7.5 * norm.ppf(0.9))
     found = balance((out, back), 0.9)
+    assert found.limit_db("talk-out") == found.allowed_db[0] > found.limit_db("talk-in")
     assert found.limiting == "talk-in" and found.excess_db == pytest.approx(7.0)
-    assert found.limit_db == pytest.approx(142.5 - 7.5 * norm.ppf(0.9))
+    assert found.limit_db("both") == pytest.approx(142.5 - 7.5 * norm.ppf(0.9))
 
 
 @given(st.floats(90, 170), st.floats(0, 30), st.floats(0.55, 0.99))
