@@ -258,12 +258,18 @@ def _check_frequencies(inputs: Inputs) -> list[Problem]:
 def _check_antennas(inputs: Inputs) -> list[Problem]:
     """Patterns measured at another frequency, and files set to another electrical tilt than theirs."""
     from radiocov.antennas import BEAM_PREFIX, read_pattern
+    from radiocov.coverage.setup import OMNI_DIRECTIVE_DBI
 
     project = inputs.project
     problems = []
     seen: set[tuple[str, float | None]] = set()
     for site in (end for row in inputs.sites for end in (row, row.receiving)):
         name, tilt = site.antenna, site.electrical_tilt_deg
+        if not name and tilt and site.gain_dbi <= OMNI_DIRECTIVE_DBI:
+            problems.append(Problem(
+                project.sites_file.name, f'site "{site.id}", electrical tilt',
+                f"{tilt:g} deg has no effect on an omni of {site.gain_dbi:g} dBi, which has no vertical beam",
+                "name an antenna or leave the tilt empty", "warning"))
         if not name or name.startswith(BEAM_PREFIX) or (name, tilt) in seen:
             continue
         known = any(name == other for other, _ in seen)

@@ -126,6 +126,8 @@ class CoverageRun:
         for folder in (self.store.folder, self.folder, *(self.folder / state.id for state in self.states)):
             remove_leftovers(folder)
         self.rx_height_m = terminal_height_m(self.project)
+        self.walls_db = {
+            s.id: building_entry_db(s, self.project.model.frequency_mhz) for s in self.project.services}
         self.noise_db = {t.id: terminal_noise_db(self.project, self.ground, t) for t in self.project.terminals}
         losses = self._losses([antenna for site in inside.values() for antenna in (site, site.receiving)])
         servers = {key: self._server(site, losses) for key, site in inside.items()}
@@ -428,7 +430,7 @@ class CoverageRun:
             talk_in = link.talk_in_margin_of_path_db(best.talk_in_db, terminal, base)
             if self.noise_db[terminal.id] is not None:
                 talk_out = talk_out - self.noise_db[terminal.id][ground.clutter_class[here]]
-            walls, spread = building_entry_db(service, project.model.frequency_mhz)
+            walls, spread = self.walls_db[service.id]
             if walls:
                 talk_out, talk_in = (m - np.float32(walls) for m in (talk_out, talk_in))
             spread_all = link.total_sigma_db(sigma, np.float32(spread)) if spread else sigma
