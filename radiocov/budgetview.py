@@ -76,7 +76,8 @@ def view_budgets(
     chains = _chains(inputs, sites, progress)
     found = [_view(project, s, asked, around, distance_km, chains[s.id])
              for s in sites for asked in _services(project, service)]
-    clutter_words = "no clutter named: bare ground, rural noise" if around is None else f"terminal in {around.name}"
+    noise = project.noise.environment if project.noise.environment != "landcover" else NO_CLUTTER
+    clutter_words = f"terminal in {around.name}" if around else f"no clutter named: bare ground, {noise} noise"
     origin = (f"{project.project.name}: {project.model.frequency_mhz:g} MHz, {clutter_words}; losses include antenna "
               f"patterns, and walls come off them; not calibrated; radiocov {__version__}")
     return BudgetViews(found, origin)

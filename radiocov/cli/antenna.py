@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from radiocov.cli.common import json_option, print_json, print_table
+from radiocov.cli.common import Number, json_option, print_json, print_table
 
 
 @click.command()
 @click.argument("antenna", metavar="FILE|beam:H/V[/FB]")
-@click.option("--electrical-tilt", type=click.FloatRange(-30, 30), metavar="DEG",
+@click.option("--electrical-tilt", type=Number(-30, 30), metavar="DEG",
               help="Set the beam to this electrical tilt first, positive downwards.")
-@click.option("--frequency-mhz", type=click.FloatRange(30, 6000), default=358.0, show_default=True, metavar="MHZ",
+@click.option("--frequency-mhz", type=Number(30, 6000), default=358.0, show_default=True, metavar="MHZ",
               help="Of several frequencies in an .adf file, take the nearest to this.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), metavar="FILE.svg|.html",
               help="Draw both cuts.")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from radiocov.cli.common import (
+    Number,
     json_option,
     print_json,
     print_table,
@@ -23,7 +24,7 @@ from radiocov.cli.common import (
 @project_argument
 @click.option("--site", metavar="ID", help="Id (or name) of a site: its budgets term by term. Default: a row each.")
 @click.option("--service", metavar="ID", help="One service of project.toml. Default: all.")
-@click.option("--distance", "distance_km", type=click.FloatRange(0.1, 300), metavar="KM",
+@click.option("--distance", "distance_km", type=Number(0.1, 300), metavar="KM",
               help="Count with the loss over that much level ground, by the project's model.")
 @click.option("--clutter", metavar="CLASS",
               help="Class of the legend around the terminal: its clutter height, stated error and man-made noise. "
