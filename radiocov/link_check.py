@@ -49,8 +49,11 @@ def check_indoor(services: Iterable[tuple[int, dict[str, Any]]], frequency_mhz: 
                 f"it begins at {BUILDING_ENTRY_MHZ:g} MHz: put the loss into carry_loss_db")
 
 
-def check_noise(environment: Any, city: Any, frequency_mhz: float, add: Add) -> None:
-    """Noise at frequencies [MHz] that P.372 does not state."""
+def check_noise(environment: Any, city: Any, has_landcover: bool, frequency_mhz: float, add: Add) -> None:
+    """Noise at frequencies [MHz] that P.372 does not state, and noise by a land cover that is not there."""
+    if environment == "landcover" and not has_landcover:
+        add(("noise", "environment"), "is the land cover's, and there is none: everywhere is rural, without noise",
+            'name [terrain] landcover, or an environment such as "residential"', "warning")
     named = {"environment": environment} if environment not in ("landcover", "city") else {"city": city}
     for key, name in named.items():
         low, high = NOISE_RANGE_MHZ.get(name, OTHER_NOISE_MHZ)

@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from radiocov.columns import (
     BASIC,
@@ -175,21 +176,21 @@ class _Reader:
                   "give each row an id of its own")
         lon, lat = self._position(cell("longitude"), cell("latitude"), fault)
         values = {name: _number(COLUMNS[name], cell(name), fault) for name in NUMBERS}
-        antenna = "" if cell("antenna").lower() in OMNI_WORDS else cell("antenna")
+        antenna = _antenna_name(cell("antenna"))
+        antenna = "" if antenna in OMNI_WORDS else antenna
         pattern = self._pattern("antenna", antenna, fault) if antenna else None
         gain: float | None
         if not cell("gain_dbi") and pattern is not None and pattern.gain_dbi is not None:
-            gain = pattern.gain_dbi
+            gain = _gain_of(pattern, antenna, COLUMNS["gain_dbi"], fault)
         else:
             gain = _number(COLUMNS["gain_dbi"], cell("gain_dbi"), fault)
-        directional = pattern is not None and not pattern.is_omni
-        if directional and not cell("azimuth_deg"):
+        if pattern is not None and not pattern.is_omni and not cell("azimuth_deg"):
             fault("azimuth_deg", "is empty", f'"{antenna}" is directional: give degrees clockwise from north')
         if not antenna and values["tilt_deg"]:
             fault("tilt_deg", f"{values['tilt_deg']:g} has no effect on an omni without antenna file",
                   "name an antenna file or leave the tilt empty", "warning")
         values |= self._losses(cell, values, fault)
-        values |= self._receiver(cell, values, directional, fault)
+        values |= self._receiver(cell, values, fault)
         status = STATUSES.get(cell("status").lower() or "existing", "")
         if not status:
             fault("status", f'"{cell("status")}" is not a status',
@@ -236,23 +237,22 @@ class _Reader:
         parts = [values["combiner_db"], values["duplexer_db"], found["feeder_db"], values["jumpers_db"]]
         return {**found, "losses_db": round(sum(part or 0.0 for part in parts), 3), "losses_summed": True}
 
-    def _receiver(
-        self, cell: Callable[[str], str], values: dict, directional: bool, fault: Callable[..., None]
-    ) -> dict:
+    def _receiver(self, cell: Callable[[str], str], values: dict, fault: Callable[..., None]) -> dict:
         """The receive antenna, its gain from its file where the cell is empty; what an amplifier needs."""
-        name, gain = cell("rx_antenna"), values["rx_gain_dbi"]
-        name = "omni" if name.lower() in OMNI_WORDS else name
+        name, gain = _antenna_name(cell("rx_antenna")), values["rx_gain_dbi"]
+        name = "omni" if name in OMNI_WORDS else name
         if name == "omni":
             if gain is None:
                 fault("rx_gain_dbi", "is empty", f"give {COLUMNS['rx_gain_dbi'].expected}")
         elif name:
             pattern = self._pattern("rx_antenna", name, fault)
             if pattern is not None:
-                gain = pattern.gain_dbi if gain is None else gain
+                if gain is None and pattern.gain_dbi is not None:
+                    gain = _gain_of(pattern, name, COLUMNS["rx_gain_dbi"], fault)
                 if gain is None:
                     fault("rx_gain_dbi", "is empty", f'"{name}" states no gain: give '
                                                      f"{COLUMNS['rx_gain_dbi'].expected}")
-                if not pattern.is_omni and not directional and values["rx_azimuth_deg"] is None:
+                if not pattern.is_omni and not cell("rx_azimuth_deg") and not cell("azimuth_deg"):
                     fault("rx_azimuth_deg", "is empty",
                           f'"{name}" is directional: give degrees clockwise from north')
         if (values["tma_gain_db"] is None) != (values["tma_noise_figure_db"] is None):
@@ -355,6 +355,19 @@ class _Reader:
                 self.report(f"row {row}, longitude, latitude",
                             f"{site.lon:g}, {site.lat:g} is far from the other sites, exchanged it is near",
                             "exchange the two cells", "warning")
+
+
+def _antenna_name(text: str) -> str:
+    """As it is written; words and beams in any case, with the colon of a Chinese keyboard too."""
+    plain = text.lower().replace("：", ":")
+    return plain if plain in OMNI_WORDS or plain.startswith("beam:") else text
+
+
+def _gain_of(pattern: Any, name: str, column: Column, fault: Callable[..., None]) -> float:
+    """The gain that an antenna states; a fault where it is none that the column would accept."""
+    if not column.low <= pattern.gain_dbi <= column.high:
+        fault(column.name, f'"{name}" states {pattern.gain_dbi:g} dBi', f"give {column.expected}")
+    return pattern.gain_dbi
 
 
 def _number(column: Column, text: str, fault: Callable[..., None]) -> float | None:

@@ -351,7 +351,8 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
     if _is_number(frequency := _get(raw, "model", "frequency_mhz")):
         check_indoor(_tables(raw, "services"), frequency, found.add)
         if any(table.get("threshold", "given") != "given" for _, table in receivers):
-            check_noise(_get(raw, "noise", "environment"), _get(raw, "noise", "city"), frequency, found.add)
+            named = (_get(raw, "noise", key) for key in ("environment", "city"))
+            check_noise(*named, bool(_get(raw, "terrain", "landcover")), frequency, found.add)
     name, frequency = _get(raw, "model", "name"), _get(raw, "model", "frequency_mhz")
     if name in MODEL_RANGE_MHZ and _is_number(frequency):
         low, high = MODEL_RANGE_MHZ[name]

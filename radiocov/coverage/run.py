@@ -363,6 +363,16 @@ class CoverageRun:
             "synthetic": self.ground.synthetic,
             "radiocov": __version__,
             **({"device": self.device} if self.device else {}),
+            **self._unusual(),
+        }
+
+    def _unusual(self) -> dict[str, Any]:
+        """What else the numbers rest on, where the project asks for it."""
+        noise = any(rise is not None for rise in self.noise_db.values()) or self.project.base.threshold != "given"
+        method = self.project.sites.pattern_method
+        return {
+            **({"pattern_method": method} if METHODS[method] else {}),
+            **({"man_made_noise": self.project.noise.model_dump(mode="json")} if noise else {}),
         }
 
     def _layers(self, state: State, servers: list[Server]) -> list[tuple[str, str, float, list, dict]]:

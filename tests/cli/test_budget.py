@@ -156,7 +156,7 @@ def test_csv_has_every_term_and_adds_up(radiocov, folder):
         (["--site", "EX-9"], '--site: there is no site "EX-9"; did you mean "EX-'),
         (["--service", "vehicel"], '--service: there is no service "vehicel"; did you mean "vehicle"?'),
         (["--clutter", "bulit-up"], '--clutter: the legend has no class "bulit-up"; did you mean "built-up"?'),
-        (["--distance", "nan"], "nan is not in the range"),
+        (["--distance", "nan"], "nan is not a number"),
         (["--distance", "0"], "0 is not in the range"),
     ],
 )

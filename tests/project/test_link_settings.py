@@ -106,13 +106,16 @@ def test_each_fault_is_told_with_line_key_and_remedy(load, text, expected):
         (HIP + "carry_loss_db = 7.0\nnoise_figure_db = 7.0\n",
          ['line 7, terminals.noise_figure_db: counts for nothing while threshold = "given"; give threshold = '
           '"computed" or "given+noise", or leave it out']),
-        ('[base]\nthreshold = "given+noise"\nrequired_cn_db = 17.0\n',
-         ['line 5, base.required_cn_db: counts for nothing while threshold = "given+noise"; give threshold = '
+        ('[noise]\nenvironment = "city"\n[base]\nthreshold = "given+noise"\nrequired_cn_db = 17.0\n',
+         ['line 7, base.required_cn_db: counts for nothing while threshold = "given+noise"; give threshold = '
           '"computed", or leave it out']),
         ("[base]\nnoise_figure_db = 4.0\n", []),  # amplifiers at the antenna need it
-        ('[base]\nthreshold = "computed"\nrequired_cn_db = 30.0\n',
-         ["line 5, base.required_cn_db: 30 dB seems to contain a reliability margin; give the faded C/(I+N) of the "
+        ('[noise]\nenvironment = "city"\n[base]\nthreshold = "computed"\nrequired_cn_db = 30.0\n',
+         ["line 7, base.required_cn_db: 30 dB seems to contain a reliability margin; give the faded C/(I+N) of the "
           "voice grade (about 17), because probability adds the rest"]),
+        ('[base]\nthreshold = "given+noise"\n',
+         ["noise.environment: is the land cover's, and there is none: everywhere is rural, without noise; "
+          'name [terrain] landcover, or an environment such as "residential"']),
         ("[model]\nfrequency_mhz = 1500\n", []),  # no noise is asked for
     ],
 )

@@ -122,11 +122,27 @@ def test_a_described_beam_gives_its_gain():
     assert (site.antenna, site.gain_dbi, site.electrical_tilt_deg) == ("beam:65/10", 16.98, 4)
 
 
+def test_spellings_of_omnis_and_beams():
+    assert one(antenna="OMNI").antenna == one(antenna="全向").antenna == ""
+    assert one(antenna="Beam：65/10", azimuth_deg="0").antenna == "beam:65/10"
+
+
+def test_a_gain_that_no_antenna_has_is_told(antennas):
+    text = (antennas / "panel.msi").read_text().replace("GAIN 10", "GAIN 100")
+    (antennas / "panel.msi").write_text(text)
+    cells = {"antenna": "panel.msi", "gain_dbi": "", "azimuth_deg": "0", "rx_antenna": "panel.msi"}
+    assert read(cells, antennas=antennas)[1] == [
+        'row 2, gain_dbi: "panel.msi" states 102.15 dBi; give a number from -10 to 25 dBi',
+        'row 2, rx_gain_dbi: "panel.msi" states 102.15 dBi; give a number from -10 to 25 dBi']
+
+
 def test_a_receiver_is_as_the_transmitter_unless_a_cell_says_otherwise():
     plain = one(antenna="omni", electrical_tilt_deg="2")
     assert plain.antenna == "" and plain.receiving is plain
     own = one(rx_gain_dbi="12", rx_antenna_height_m="60", rx_azimuth_deg="0").receiving
     assert (own.gain_dbi, own.antenna_height_m, own.antenna) == (12, 60, "")
+    turned = one(rx_antenna="beam:65/10", azimuth_deg="120").receiving
+    assert (turned.azimuth_deg, turned.gain_dbi) == (120, 16.98)
     same = one(rx_antenna_height_m="45", rx_gain_dbi="9")
     assert same.receiving is same
 
