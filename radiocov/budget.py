@@ -54,7 +54,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Path:
+class LinkPath:
     """What lies between a site and a terminal [dB], with its sources. attenuation_db: of the antenna towards the
     terminal, transmitting and receiving, None where the loss contains it; loss_db: basic transmission loss from and
     to the site; walls: median building entry loss, None outdoors; sigma_db: of the outdoor prediction and the walls
@@ -69,7 +69,7 @@ class Path:
     walls: Entry | None = None
 
 
-def budgets(site: SiteChain, terminal: TerminalChain, path: Path) -> tuple[Budget, Budget]:
+def budgets(site: SiteChain, terminal: TerminalChain, path: LinkPath) -> tuple[Budget, Budget]:
     """(talk-out, talk-in) between a site and a terminal, line by line."""
     between = [_between(path, way) for way in (0, 1)]
     carried = [terminal.gain, *terminal.carry]
@@ -98,7 +98,7 @@ def budgets(site: SiteChain, terminal: TerminalChain, path: Path) -> tuple[Budge
     return talk_out, talk_in
 
 
-def _between(path: Path, way: int) -> list[Entry]:
+def _between(path: LinkPath, way: int) -> list[Entry]:
     term = "Basic transmission loss" if path.attenuation_db else "Path loss, antenna pattern included"
     entries = [loss(term, path.loss_db[way], path.loss_source)]
     if path.attenuation_db:
@@ -112,7 +112,7 @@ def _turned(threshold: Sequence[Entry]) -> list[Entry]:
     return [Entry(f"{e.term}, turned", -e.value, e.unit, e.source) for e in threshold]
 
 
-def _budget(direction: Direction, rows: Sequence[Entry | str], path: Path, between: Sequence[Entry]) -> Budget:
+def _budget(direction: Direction, rows: Sequence[Entry | str], path: LinkPath, between: Sequence[Entry]) -> Budget:
     """Run the sum through the rows; a name alone asks for the total so far."""
     total = 0.0
     level = math.nan

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
-from radiocov.budget import Balance, Budget, Path, balance, budgets, outdoor_sigma_db, walls_of
+from radiocov.budget import Balance, Budget, LinkPath, balance, budgets, outdoor_sigma_db, walls_of
 from radiocov.chain import SiteChain, site_chain, terminal_chain
 from radiocov.coverage.setup import chain_of, pattern_of, read_ground
 from radiocov.coverage.store import MODELS
@@ -138,7 +138,7 @@ def _view(
     patterns = tuple(end.antenna or "omni" for end in ends)
 
     def at(losses: tuple[float, float], off: tuple[float, float] | None, source: str) -> Any:
-        path = Path(off, losses, sigma, patterns, source, sigma_source, walls)
+        path = LinkPath(off, losses, sigma, patterns, source, sigma_source, walls)
         return budgets(chain, terminal_end, path)
 
     walls_db = -walls.value if walls else 0.0

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from radiocov.problems import Problem, ProjectError
 from radiocov.propagation import building_entry, noise
 from radiocov.site import Site
 
@@ -70,7 +71,10 @@ class TerminalChain:
 
 # ------------------------------------------------------------------------------------------------ a site
 def site_chain(project: Any, site: Site, environment: str) -> SiteChain:
-    """environment: man-made noise around the site, by land cover (`terrain.ground.NOISE_ENVIRONMENTS`)."""
+    """environment: man-made noise around the site, by land cover (`terrain.ground.NOISE_ENVIRONMENTS`).
+
+    ProjectError where P.372 states no noise at the site's own frequency.
+    """
     row = f"sites.csv, {site.id}"
     power = Entry("Site power", site.power_dbm, "dBm", row)
     gain = Entry("Site antenna gain", site.gain_dbi, "dBi", _antenna_source(site, row))
@@ -97,7 +101,11 @@ def site_chain(project: Any, site: Site, environment: str) -> SiteChain:
                            f"receiver NF {figure_db:g} dB"),)
         system_db = amplified_db
     frequency_mhz = site.frequency_mhz or project.model.frequency_mhz
-    rise = _noise_rise(project, project.base, environment, frequency_mhz, system_db, 0.0)
+    try:
+        rise = _noise_rise(project, project.base, environment, frequency_mhz, system_db, 0.0)
+    except ValueError as error:
+        raise ProjectError(Problem(project.sites.file, f'site "{site.id}", frequency_mhz', str(error),
+                                   'give [base] threshold = "given"')) from error
     receive_db = receiving.gain_dbi - ahead_db
     for entry in (*amplifier, *rise):
         receive_db += entry.value

@@ -291,11 +291,21 @@ def _check_antennas(inputs: Inputs) -> list[Problem]:
 
 
 def _check_receivers(inputs: Inputs) -> list[Problem]:
-    """Noise figures of receivers that nothing asks for."""
-    if inputs.project.base.threshold != "given":
-        return []
-    return [
-        Problem(inputs.project.sites_file.name, f'site "{site.id}", rx_noise_figure_db',
-                "counts for nothing: [base] gives the threshold, and there is no amplifier at the antenna",
-                'give [base] threshold = "computed", or empty the cell', "warning")
-        for site in inputs.sites if site.rx_noise_figure_db is not None and site.tma_gain_db is None]
+    """Noise figures of receivers that nothing asks for, and frequencies without a figure of man-made noise."""
+    project = inputs.project
+    if project.base.threshold == "given":
+        return [
+            Problem(project.sites_file.name, f'site "{site.id}", rx_noise_figure_db',
+                    "counts for nothing: [base] gives the threshold, and there is no amplifier at the antenna",
+                    'give [base] threshold = "computed", or empty the cell', "warning")
+            for site in inputs.sites if site.rx_noise_figure_db is not None and site.tma_gain_db is None]
+    from radiocov.chain import site_chain
+
+    problems = []
+    for site in inputs.sites:
+        if site.frequency_mhz is not None:
+            try:
+                site_chain(project, site, "city")
+            except ProjectError as error:
+                problems += error.problems
+    return problems

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
-from radiocov.budget import Budget, Path, budgets, walls_of
+from radiocov.budget import Budget, LinkPath, budgets, walls_of
 from radiocov.chain import terminal_chain
 from radiocov.compliance import terrain_words
 from radiocov.coverage.sector import hata_environment
@@ -354,7 +354,7 @@ def _budgets(
     here = ground.classes[int(kind[0])]
     sigma = float(sigma_db(project, ground, kind, line.clutter_height_m[-1:], terminal.height_m)[0])
     stated = "project.toml, model" if project.landcover_file is None else here.name
-    path = Path(
+    path = LinkPath(
         tuple(attenuation(end) for end in ends), losses, sigma, tuple(end.antenna or "omni" for end in ends),
         MODELS[project.model.name][0], f"model error ({stated}) and location variability",
     )  # fmt: skip

@@ -44,7 +44,8 @@ def antenna(antenna: str, electrical_tilt: float | None, frequency_mhz: float, o
     if target is not None and target.suffix.lower() not in drawers:
         remedy = "end the name in .svg or .html"
         raise ProjectError(Problem(str(target), "", "is no picture that is drawn here", remedy))
-    pattern = parse_beam(antenna) if antenna.startswith(BEAM_PREFIX) else read_pattern(antenna, frequency_mhz)
+    is_beam = antenna.lower().startswith(BEAM_PREFIX)
+    pattern = parse_beam(antenna) if is_beam else read_pattern(antenna, frequency_mhz)
     if electrical_tilt is not None:
         pattern = pattern.tilted(electrical_tilt)
     if target is not None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from radiocov.budget import Path, balance, budgets, walls_of
+from radiocov.budget import LinkPath, balance, budgets, walls_of
 from radiocov.chain import building_entry_db, cascade_db, noise_environment, site_chain, terminal_chain
 from radiocov.link import isotropic_level_dbm, talk_in_margin_db, talk_in_margin_of_path_db, talk_out_margin_db
 from radiocov.project import Project
@@ -30,7 +30,7 @@ def site(**given):
 
 def between(loss_db=140.0, attenuation_db=2.0, **given):
     values = {"sigma_db": 7.5, "patterns": ("omni", "omni"), "loss_source": "P.1812-8", "sigma_source": "stated"}
-    return Path((attenuation_db,) * 2, (loss_db,) * 2, **{**values, **given})
+    return LinkPath((attenuation_db,) * 2, (loss_db,) * 2, **{**values, **given})
 
 
 def both(terminal="hip", mast=None, settings=None, path=None, environment="rural"):

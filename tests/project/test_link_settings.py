@@ -179,6 +179,15 @@ def test_check_says_which_noise_figures_count_for_nothing(folder):
     assert checked(folder, header, *rows)[1] == []
 
 
+def test_a_site_beyond_the_stated_noise_is_told(folder):
+    edit(folder, "threshold_dbm = -113.0\n", 'threshold = "computed"\n')
+    edit(folder, 'name = "p1812"', 'name = "free-space"')
+    _, problems = checked(folder, "frequency_mhz", "1500", "400")
+    assert problems == [
+        'error: sites.csv: site "s0", frequency_mhz: frequency_mhz must be 0.3 to 1000 MHz for city noise, not '
+        '1500.0; give [base] threshold = "given"']
+
+
 def test_check_reads_the_projects_own_cables(folder):
     edit(folder, 'file = "sites.csv"', 'file = "sites.csv"\nfeeders = "own.csv"')
     (folder / "own.csv").write_text("type,frequency_mhz,db_per_100m\nhouse,350,x\n")
