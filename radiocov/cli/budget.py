@@ -102,13 +102,13 @@ def _verdict(b: Any) -> str:
 def _print_summary(views: list[Any]) -> None:
     rows = [
         [v.site.id, v.service.id, f"{v.eirp_dbm:.1f}", f"{v.pair[0].sigma_db:.1f}",
-         *(f"{loss:.1f}" for loss in (*v.balance.allowed_median_db, *v.balance.allowed_db)),
-         f"{v.balance.excess_db:+.1f}", v.balance.limiting]
+         *(f"{loss:.1f}" for loss in v.balance.allowed_median_db), f"{100 * v.service.probability:g} %",
+         *(f"{loss:.1f}" for loss in v.balance.allowed_db), f"{v.balance.excess_db:+.1f}", v.balance.limiting]
         for v in views
     ]  # fmt: skip
-    columns = ["site", "service", "EIRP dBm", "sigma dB", "median out", "in dB", "at probability out", "in dB",
+    columns = ["site", "service", "EIRP dBm", "sigma dB", "median: out", "in dB", "probability", "then: out", "in dB",
                "out - in dB", "limits"]
-    print_table("Allowed path loss", columns, rows, set(range(2, 9)))
+    print_table("Allowed path loss, at the median and at the service's probability", columns, rows, set(range(2, 10)))
 
 
 def _write_csv(views: list[Any]) -> None:

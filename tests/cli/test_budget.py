@@ -84,7 +84,7 @@ def test_every_site_and_service_has_a_row(radiocov, folder):
     rows = [line.split() for line in done.out.splitlines() if line.strip().startswith("EX-")]
     assert [row[:2] for row in rows] == [[f"EX-{n}", s] for n in range(1, 5) for s in ("handheld-hip", "vehicle")]
     # 47 - 5.5 + 9; 50.5 - 12 + 111; 35 - 12 + 9 - 5.5 + 113 + 3
-    assert rows[0][2:] == ["50.5", "7.4", "149.5", "142.5", "140.0", "133.0", "+7.0", "talk-in"]
+    assert rows[0][2:] == ["50.5", "7.4", "149.5", "142.5", "90", "%", "140.0", "133.0", "+7.0", "talk-in"]
 
 
 def test_a_site_term_by_term_with_sources(radiocov, folder):
