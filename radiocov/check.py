@@ -282,6 +282,11 @@ def _check_antennas(inputs: Inputs) -> list[Problem]:
                 name, "FREQUENCY",
                 f"the pattern is of {measured:g} MHz, the network is at {frequency:g} MHz",
                 "use a pattern of the antenna's own band", "warning"))
+        if not known and abs(own) > TILT_STEP_DEG and abs(pattern.vertical_maximum_deg + own) <= TILT_STEP_DEG:
+            problems.append(Problem(
+                name, "VERTICAL", f"the beam points {own:g} deg up, while the file states that much downwards",
+                "angles of the vertical cut count downwards: turn the cut over if the maker counted upwards",
+                "warning"))
         if tilt is not None and abs(tilt - own) > TILT_STEP_DEG:
             problems.append(Problem(
                 project.sites_file.name, f'site "{site.id}", electrical tilt',

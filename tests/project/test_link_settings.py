@@ -169,6 +169,20 @@ def test_check_says_where_a_tilt_is_calculated_or_means_nothing(folder):
             "beam; name an antenna or leave the tilt empty") in found
 
 
+def test_check_notices_a_vertical_cut_that_counts_upwards(folder):
+    text = (folder / "antennas" / "tx.msi").read_text()
+    head, vertical = text.split("VERTICAL 360\n")
+    values = [line.split()[1] for line in vertical.splitlines()]
+    turned = {2: values[-2:] + values[:-2], -2: values[2:] + values[:2]}  # beam 2 degrees down, and up
+    for down, cut in turned.items():
+        rows = "".join(f"{a} {v}\n" for a, v in enumerate(cut))
+        (folder / "antennas" / "tx.msi").write_text(f"{head}VERTICAL 360\n{rows}")
+        _, problems = checked(folder, "antenna", "tx.msi")
+        assert problems == ([] if down > 0 else [
+            "warning: tx.msi: VERTICAL: the beam points 2 deg up, while the file states that much downwards; "
+            "angles of the vertical cut count downwards: turn the cut over if the maker counted upwards"])
+
+
 def test_check_says_which_noise_figures_count_for_nothing(folder):
     rows = "6,,", "6,12,1.5"
     header = "rx_noise_figure_db,tma_gain_db,tma_noise_figure_db"
