@@ -15,7 +15,8 @@ from radiocov.chain import SiteChain, site_chain, terminal_chain
 from radiocov.coverage.setup import chain_of, pattern_of, read_ground
 from radiocov.coverage.store import MODELS
 from radiocov.inputs import Inputs
-from radiocov.pathview import find_site, model_loss
+from radiocov.pathloss import model_loss
+from radiocov.pathview import find_site
 from radiocov.problems import Problem, ProjectError, did_you_mean
 from radiocov.site import Site
 from terrain.ground import INLAND

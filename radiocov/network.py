@@ -6,26 +6,16 @@ import csv
 import dataclasses
 import io
 import os
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from radiocov.columns import (
-    BASIC,
-    COLUMNS,
-    LOSS_PARTS,
-    REQUIRED,
-    Column,
-    match_headers,
-    parse_coordinate,
-    parse_date,
-)
+from radiocov.columns import BASIC, COLUMNS, LOSS_PARTS, REQUIRED, match_headers, parse_coordinate, parse_date
 from radiocov.feeders import Cables, read_cables
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean
 from radiocov.site import OMNI_WORDS, Site, in_state
+from radiocov.site_cells import antenna_name, gain_of, losses_of, number_in, receiver_of
 
 __all__ = ["STATUSES", "Site", "in_state", "parse_sites", "read_sites", "write_sites"]
 
@@ -94,7 +84,7 @@ NUMBERS = tuple(name for name, column in COLUMNS.items()
 class _Reader:
     def __init__(self, file: str, antennas: Path | None, cables: Cables | None, frequency_mhz: float) -> None:
         self.file, self.antennas = file, antennas
-        self.cables, self.frequency_mhz = cables, frequency_mhz
+        self.cables, self.frequency_mhz = cables or read_cables(), frequency_mhz
         self.sites: list[Site] = []
         self.rows: list[int] = []  # spreadsheet row of each site
         self.problems: list[Problem] = []
@@ -175,22 +165,22 @@ class _Reader:
             fault("id", f'"{ident}" is already the id of row {self._ids[ident]}',
                   "give each row an id of its own")
         lon, lat = self._position(cell("longitude"), cell("latitude"), fault)
-        values = {name: _number(COLUMNS[name], cell(name), fault) for name in NUMBERS}
-        antenna = _antenna_name(cell("antenna"))
+        values = {name: number_in(COLUMNS[name], cell(name), fault) for name in NUMBERS}
+        antenna = antenna_name(cell("antenna"))
         antenna = "" if antenna in OMNI_WORDS else antenna
         pattern = self._pattern("antenna", antenna, fault) if antenna else None
         gain: float | None
         if not cell("gain_dbi") and pattern is not None and pattern.gain_dbi is not None:
-            gain = _gain_of(pattern, antenna, COLUMNS["gain_dbi"], fault)
+            gain = gain_of(pattern, antenna, COLUMNS["gain_dbi"], fault)
         else:
-            gain = _number(COLUMNS["gain_dbi"], cell("gain_dbi"), fault)
+            gain = number_in(COLUMNS["gain_dbi"], cell("gain_dbi"), fault)
         if pattern is not None and not pattern.is_omni and not cell("azimuth_deg"):
             fault("azimuth_deg", "is empty", f'"{antenna}" is directional: give degrees clockwise from north')
         if not antenna and values["tilt_deg"]:
             fault("tilt_deg", f"{values['tilt_deg']:g} has no effect on an omni without antenna file",
                   "name an antenna file or leave the tilt empty", "warning")
-        values |= self._losses(cell, values, fault)
-        values |= self._receiver(cell, values, fault)
+        values |= losses_of(cell, values, self.cables, self.frequency_mhz, fault)
+        values |= receiver_of(cell, values, self._pattern, fault)
         status = STATUSES.get(cell("status").lower() or "existing", "")
         if not status:
             fault("status", f'"{cell("status")}" is not a status',
@@ -208,58 +198,6 @@ class _Reader:
         self.sites.append(Site(
             id=ident, name=cell("name") or ident, lon=lon, lat=lat, antenna=antenna, gain_dbi=gain,
             in_service=date, status=status, site=cell("site"), **values))
-
-    def _losses(self, cell: Callable[[str], str], values: dict, fault: Callable[..., None]) -> dict:
-        """losses_db as given, else the sum of its parts; the feeder's loss by its type and length."""
-        found: dict[str, object] = {"feeder_type": "", "feeder_db": None}
-        kind, length = cell("feeder_type"), values["feeder_length_m"]
-        if kind and length is None:
-            fault("feeder_length_m", "is empty", f'give the length of the "{kind}" in metres')
-        elif length is not None and not kind:
-            fault("feeder_type", "is empty", f"name the cable that is {length:g} m long")
-        elif kind:
-            self.cables = self.cables or read_cables()
-            cable = self.cables.find(kind)
-            if cable is None:
-                fault("feeder_type", f'there is no cable "{kind}"', did_you_mean(kind, self.cables.types))
-            elif length == length:
-                loss_db = cable.loss_db(length, values["frequency_mhz"] or self.frequency_mhz)
-                found = {"feeder_type": cable.type, "feeder_db": loss_db}
-        given = [name for name in LOSS_PARTS if cell(name)]
-        if cell("losses_db"):
-            if given:
-                fault("losses_db", f"is given, so that {', '.join(given)} count for nothing",
-                      "empty one or the other", "warning")
-            return {**found, "losses_db": _number(COLUMNS["losses_db"], cell("losses_db"), fault)}
-        if not given:
-            fault("losses_db", "is empty", f"give {COLUMNS['losses_db'].expected}, or its parts in "
-                                           f"{', '.join(LOSS_PARTS)}")
-        parts = [values["combiner_db"], values["duplexer_db"], found["feeder_db"], values["jumpers_db"]]
-        return {**found, "losses_db": round(sum(part or 0.0 for part in parts), 3), "losses_summed": True}
-
-    def _receiver(self, cell: Callable[[str], str], values: dict, fault: Callable[..., None]) -> dict:
-        """The receive antenna, its gain from its file where the cell is empty; what an amplifier needs."""
-        name, gain = _antenna_name(cell("rx_antenna")), values["rx_gain_dbi"]
-        name = "omni" if name in OMNI_WORDS else name
-        if name == "omni":
-            if gain is None:
-                fault("rx_gain_dbi", "is empty", f"give {COLUMNS['rx_gain_dbi'].expected}")
-        elif name:
-            pattern = self._pattern("rx_antenna", name, fault)
-            if pattern is not None:
-                if gain is None and pattern.gain_dbi is not None:
-                    gain = _gain_of(pattern, name, COLUMNS["rx_gain_dbi"], fault)
-                if gain is None:
-                    fault("rx_gain_dbi", "is empty", f'"{name}" states no gain: give '
-                                                     f"{COLUMNS['rx_gain_dbi'].expected}")
-                if not pattern.is_omni and not cell("rx_azimuth_deg") and not cell("azimuth_deg"):
-                    fault("rx_azimuth_deg", "is empty",
-                          f'"{name}" is directional: give degrees clockwise from north')
-        if (values["tma_gain_db"] is None) != (values["tma_noise_figure_db"] is None):
-            missing = "tma_gain_db" if values["tma_gain_db"] is None else "tma_noise_figure_db"
-            fault(missing, "is empty", f"give {COLUMNS[missing].expected}: an amplifier needs its gain and its noise "
-                                       "figure")
-        return {"rx_antenna": name, "rx_gain_dbi": gain}
 
     def _position(self, lon_text: str, lat_text: str, fault: Callable[..., None]) -> tuple[float, float]:
         lon, lon_axis = parse_coordinate(lon_text)
@@ -355,34 +293,3 @@ class _Reader:
                 self.report(f"row {row}, longitude, latitude",
                             f"{site.lon:g}, {site.lat:g} is far from the other sites, exchanged it is near",
                             "exchange the two cells", "warning")
-
-
-def _antenna_name(text: str) -> str:
-    """As it is written; words and beams in any case, with the colon of a Chinese keyboard too."""
-    plain = text.lower().replace("：", ":")
-    return plain if plain in OMNI_WORDS or plain.startswith("beam:") else text
-
-
-def _gain_of(pattern: Any, name: str, column: Column, fault: Callable[..., None]) -> float:
-    """The gain that an antenna states; a fault where it is none that the column would accept."""
-    if not column.low <= pattern.gain_dbi <= column.high:
-        fault(column.name, f'"{name}" states {pattern.gain_dbi:g} dBi', f"give {column.expected}")
-    return pattern.gain_dbi
-
-
-def _number(column: Column, text: str, fault: Callable[..., None]) -> float | None:
-    """The number in a cell, or the column's value for an empty one; NaN after a reported fault."""
-    if not text:
-        if column.required:
-            fault(column.name, "is empty", f"give {column.expected}")
-        return column.empty
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not column.low <= value <= column.high:
-        comma = re.fullmatch(r"[-+]?\d+,\d+", text)
-        fault(column.name, f'"{text}" is not accepted' if value != value else f"{text} is out of range",
-              "write it with a point" if comma else f"give {column.expected}")
-        return float("nan")
-    return value
