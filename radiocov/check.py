@@ -32,6 +32,7 @@ LOSS_BYTES = 4  # a receiver in a stored loss raster, before compression
 STATE_BYTES = 4 + 2  # a pixel of level and best server
 SERVICE_BYTES = 3 * (4 + 4)  # a pixel of margin and probability, three bands each
 SAMPLES = 41  # a side, for shares of the grid inside a circle or a raster
+TILT_STEP_DEG = 0.5  # a file set further from its own tilt is another file's
 PATTERN_BAND = 0.15  # a pattern farther than this from the frequency is another antenna
 
 
@@ -111,7 +112,7 @@ def check(project: Project, cores: int | None = None) -> Report:
         problems += _check_terrain(project, grid)
         problems += _check_places(inputs, grid)
         plan = make_plan(inputs, grid, cores)
-    problems += _check_frequencies(inputs)
+    problems += [*_check_antennas(inputs), *_check_frequencies(inputs), *_check_receivers(inputs)]
     return Report(project.project.name, tuple(dict.fromkeys(problems)), plan)
 
 
@@ -121,7 +122,8 @@ def make_plan(inputs: Inputs, grid: Grid, cores: int | None = None) -> Plan:
     cores = cores or os.cpu_count() or 1
     states: Iterable[State] = project.states(inputs.policy) if inputs.policy else ()
     counted = {state: in_state(inputs.sites, state.date) for state in states}
-    positions = {_position(project, site) for sites in counted.values() for site in sites}
+    positions = {_position(project, antenna) for sites in counted.values() for site in sites
+                 for antenna in (site, site.receiving)}
     radius_m = project.model.radius_km * 1000
     receivers = sum(_receivers(grid, lon, lat, radius_m) for lon, lat, *_ in positions)
     pixels = grid.width * grid.height
@@ -139,8 +141,8 @@ def make_plan(inputs: Inputs, grid: Grid, cores: int | None = None) -> Plan:
 
 def _position(project: Project, site: Site) -> tuple[float, float, float, float]:
     """What a loss raster depends on, the terrain and model being the project's. Powers, patterns and tilts do
-    not matter, so sectors of one mast share one."""
-    return site.lon, site.lat, site.antenna_height_m, site.frequency_mhz or project.model.frequency_mhz
+    not matter, so sectors of one mast share one; a receive antenna needs its own where its height differs."""
+    return *site.antenna_lonlat, site.antenna_height_m, site.frequency_mhz or project.model.frequency_mhz
 
 
 def _receivers(grid: Grid, lon: float, lat: float, radius_m: float) -> int:
@@ -247,7 +249,7 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
     """Sites and areas that an extent given by hand leaves out."""
     problems = []
     for site in inputs.sites:
-        if not grid.contains(*grid.from_lonlat(site.lon, site.lat)):
+        if not grid.contains(*grid.from_lonlat(*site.antenna_lonlat)):
             problems.append(Problem(
                 inputs.project.sites_file.name, f'site "{site.id}"', "lies outside the grid and adds nothing",
                 "enlarge grid.extent or leave the site out", "warning"))
@@ -266,27 +268,73 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
 
 
 def _check_frequencies(inputs: Inputs) -> list[Problem]:
-    """Frequencies of sites outside the model's range, and patterns measured at another frequency."""
-    from radiocov.antennas import read_pattern
-
+    """Frequencies of sites outside the model's range."""
     project = inputs.project
     low, high = MODEL_RANGE_MHZ[project.model.name]
-    problems = []
-    seen = set()
-    for site in inputs.sites:
-        frequency = site.frequency_mhz or project.model.frequency_mhz
-        if not low <= frequency <= high:
-            problems.append(Problem(
-                project.sites_file.name, f'site "{site.id}", frequency_mhz',
+    return [
+        Problem(project.sites_file.name, f'site "{site.id}", frequency_mhz',
                 f"{frequency:g} MHz is outside the range of {project.model.name}",
-                f"give {low:g} to {high:g} MHz or another model"))
-        if not site.antenna or site.antenna in seen:
-            continue
-        seen.add(site.antenna)
-        measured = read_pattern(project.antennas_folder / site.antenna).frequency_mhz
-        if measured and abs(measured / frequency - 1) > PATTERN_BAND:
+                f"give {low:g} to {high:g} MHz or another model")
+        for site in inputs.sites
+        if not low <= (frequency := site.frequency_mhz or project.model.frequency_mhz) <= high]
+
+
+def _check_antennas(inputs: Inputs) -> list[Problem]:
+    """Patterns measured at another frequency, and files set to another electrical tilt than theirs."""
+    from radiocov.antennas import BEAM_PREFIX, read_pattern
+    from radiocov.coverage.setup import OMNI_DIRECTIVE_DBI
+
+    project = inputs.project
+    problems = []
+    seen: set[tuple[str, float | None]] = set()
+    for site in (end for row in inputs.sites for end in (row, row.receiving)):
+        name, tilt = site.antenna, site.electrical_tilt_deg
+        if not name and tilt and site.gain_dbi <= OMNI_DIRECTIVE_DBI:
             problems.append(Problem(
-                site.antenna, "FREQUENCY",
+                project.sites_file.name, f'site "{site.id}", electrical tilt',
+                f"{tilt:g} deg has no effect on an omni of {site.gain_dbi:g} dBi, which has no vertical beam",
+                "name an antenna or leave the tilt empty", "warning"))
+        if not name or name.startswith(BEAM_PREFIX) or (name, tilt) in seen:
+            continue
+        known = any(name == other for other, _ in seen)
+        seen.add((name, tilt))
+        frequency = site.frequency_mhz or project.model.frequency_mhz
+        pattern = read_pattern(project.antennas_folder / name, frequency)
+        measured, own = pattern.frequency_mhz, pattern.beam_down_deg
+        if not known and measured and abs(measured / frequency - 1) > PATTERN_BAND:
+            problems.append(Problem(
+                name, "FREQUENCY",
                 f"the pattern is of {measured:g} MHz, the network is at {frequency:g} MHz",
                 "use a pattern of the antenna's own band", "warning"))
+        if not known and abs(own) > TILT_STEP_DEG and abs(pattern.vertical_maximum_deg + own) <= TILT_STEP_DEG:
+            problems.append(Problem(
+                name, "VERTICAL", f"the beam points {own:g} deg up, while the file states that much downwards",
+                "angles of the vertical cut count downwards: turn the cut over if the maker counted upwards",
+                "warning"))
+        if tilt is not None and abs(tilt - own) > TILT_STEP_DEG:
+            problems.append(Problem(
+                project.sites_file.name, f'site "{site.id}", electrical tilt',
+                f'the file "{name}" is that of {own:g} deg; its vertical cut is moved to {tilt:g} deg',
+                "name the maker's file of that tilt if there is one", "warning"))
+    return problems
+
+
+def _check_receivers(inputs: Inputs) -> list[Problem]:
+    """Noise figures of receivers that nothing asks for, and frequencies without a figure of man-made noise."""
+    project = inputs.project
+    if project.base.threshold == "given":
+        return [
+            Problem(project.sites_file.name, f'site "{site.id}", rx_noise_figure_db',
+                    "counts for nothing: [base] gives the threshold, and there is no amplifier at the antenna",
+                    'give [base] threshold = "computed", or empty the cell', "warning")
+            for site in inputs.sites if site.rx_noise_figure_db is not None and site.tma_gain_db is None]
+    from radiocov.chain import site_chain
+
+    problems = []
+    for site in inputs.sites:
+        if site.frequency_mhz is not None:
+            try:
+                site_chain(project, site, "city")
+            except ProjectError as error:
+                problems += error.problems
     return problems

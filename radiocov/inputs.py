@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from radiocov.feeders import read_cables
 from radiocov.network import Site, read_sites
 from radiocov.problems import Problem, ProjectError, did_you_mean, errors_of, from_foreign
 from radiocov.project import Project
@@ -47,7 +48,13 @@ def read_inputs(project: Project) -> Inputs:
 
     inputs = Inputs(project)
     inputs.policy = _foreign(inputs, load_policy, project.policy_source)
-    inputs.sites, problems = read_sites(project.sites_file, project.antennas_folder)
+    try:
+        cables = read_cables(project.feeders_file)
+    except ProjectError as error:
+        cables = None
+        inputs.problems += error.problems
+    inputs.sites, problems = read_sites(
+        project.sites_file, project.antennas_folder, cables, project.model.frequency_mhz)
     inputs.problems += problems
     area_classes = inputs.policy.data_classes("area") if inputs.policy else AREA_CLASSES
     road_classes = inputs.policy.data_classes("line") if inputs.policy else ROAD_CLASSES

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from radiocov.link_check import check_indoor, check_noise, check_receivers
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean, errors_of
 from radiocov.settings import (
     MODEL_RANGE_MHZ,
@@ -25,6 +26,7 @@ from radiocov.settings import (
     DensitySettings,
     GridSettings,
     ModelSettings,
+    NoiseSettings,
     OutputSettings,
     PolicySettings,
     RoadsSettings,
@@ -59,6 +61,7 @@ class Project(Section):
     sites: SitesSettings = SitesSettings()
     terminals: list[Terminal] = Field(default_factory=default_terminals, min_length=1)
     base: Base = Base()
+    noise: NoiseSettings = NoiseSettings()
     services: list[Service] = Field(min_length=1)
     policy: PolicySettings = PolicySettings()
     areas: AreasSettings | None = None
@@ -104,6 +107,10 @@ class Project(Section):
     @property
     def antennas_folder(self) -> Path:
         return self.resolve(self.sites.antennas)
+
+    @property
+    def feeders_file(self) -> Path | None:
+        return self.resolve(self.sites.feeders) if self.sites.feeders else None
 
     @property
     def elevation_files(self) -> list[Path]:
@@ -350,6 +357,14 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
                 f"{level:g} dBm looks like a planning level that contains losses and a reliability margin",
                 "give the faded sensitivity at the antenna port (about -111), because carry_loss_db and "
                 "probability add the rest", "warning")
+    receivers = [(("terminals", index), table) for index, table in _tables(raw, "terminals")]
+    receivers += [(("base",), raw["base"])] if isinstance(raw.get("base"), dict) else []
+    check_receivers(receivers, found.add)
+    if _is_number(frequency := _get(raw, "model", "frequency_mhz")):
+        check_indoor(_tables(raw, "services"), frequency, found.add)
+        if any(table.get("threshold", "given") != "given" for _, table in receivers):
+            named = (_get(raw, "noise", key) for key in ("environment", "city"))
+            check_noise(*named, bool(_get(raw, "terrain", "landcover")), frequency, found.add)
     name, frequency = _get(raw, "model", "name"), _get(raw, "model", "frequency_mhz")
     if name in MODEL_RANGE_MHZ and _is_number(frequency):
         low, high = MODEL_RANGE_MHZ[name]
@@ -384,7 +399,7 @@ def _check_extent(extent: Any, found: _Findings) -> None:
 
 def _check_files(raw: dict[str, Any], folder: Path, found: _Findings) -> None:
     """Files the project names and does not have."""
-    for section, key in (("sites", "file"), ("areas", "file"), ("roads", "file")):
+    for section, key in (("sites", "file"), ("sites", "feeders"), ("areas", "file"), ("roads", "file")):
         name = _get(raw, section, key)
         if isinstance(name, str) and name and not (folder / name).is_file():
             found.add((section, key), f'there is no file "{name}" beside the project',

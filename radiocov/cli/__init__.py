@@ -20,6 +20,8 @@ COMMANDS = {
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),
+    "antenna": ("radiocov.cli.antenna", "antenna", "Read an antenna file, or a described beam, and draw it."),
+    "budget": ("radiocov.cli.budget", "budget", "Link budgets in both directions and the path loss they allow."),
     "path": ("radiocov.cli.path", "path", "Profile and loss between a site and a point, term by term."),
     "logs": ("radiocov.cli.logs", "logs", "Signal logs of handsets: ports, record, import, simulate."),
     "fleet": ("radiocov.cli.fleet", "fleet", "The handsets: register, health, records to export."),

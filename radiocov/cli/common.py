@@ -92,6 +92,16 @@ def read_all(project_path: str) -> Inputs:
     return inputs
 
 
+class Number(click.FloatRange):
+    """A number within a range; nan, which no comparison refuses, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"{value} is not a number.", param, ctx)
+        return found
+
+
 project_argument = click.argument("project", type=click.Path(exists=True, path_type=str))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")

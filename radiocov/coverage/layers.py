@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from radiocov import link
+from radiocov.chain import building_entry_db
 from radiocov.coverage import chance
 from radiocov.coverage.cog import NODATA, Arrays, Layer
-from radiocov.coverage.network import Server, rank_servers
+from radiocov.coverage.network import Needs, Server, rank_servers
 from radiocov.coverage.sector import Window
-from radiocov.coverage.setup import sigma_db
+from radiocov.coverage.setup import sigma_db, terminal_noise_db
 from radiocov.project import Project
 
 BANDS = ("talk_out", "talk_in", "both")
@@ -52,35 +54,66 @@ def _layer(name: str, dtype: str, bands: list[tuple[str, str]], tags: dict[str, 
     return Layer(name, dtype, NODATA if dtype == "float32" else 0, tuple(bands), texts)
 
 
-def needs_db(project: Project) -> np.ndarray:
-    """(services, 2): what each service asks of the median, for ``rank_servers``."""
-    rows = []
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A service as the tiles need it: walls in front of it, their spread, the noise at its terminal by class."""
+
+    service: Any
+    terminal: Any
+    walls_db: float
+    walls_sigma_db: float
+    noise_db: np.ndarray | None  # (classes,) float32; None where the threshold stays as it is given
+
+
+def asked_of(project: Project, ground: Any) -> list[Asked]:
+    """The project's services over its ground."""
+    found = []
     for service in project.services:
         terminal = project.terminal(service.terminal)
-        out = -link.talk_out_margin_db(0.0, terminal)
-        back = -link.talk_in_margin_of_path_db(0.0, terminal, project.base)
-        asks = service.direction
-        rows.append([out if asks != "talk-in" else -math.inf, back if asks != "talk-out" else -math.inf])
-    return np.array(rows).reshape(len(rows), 2)
+        walls = building_entry_db(service, project.model.frequency_mhz)
+        found.append(Asked(service, terminal, *walls, terminal_noise_db(project, ground, terminal)))
+    return found
+
+
+def needs_of(project: Project, ground: Any, asked: Sequence[Asked]) -> Needs:
+    """What the services ask of the medians, for ``rank_servers``."""
+    limits = np.empty((len(asked), 2))
+    noise = np.zeros((len(asked), len(ground.classes)), np.float32)
+    for number, a in enumerate(asked):
+        out = a.walls_db - link.talk_out_margin_db(0.0, a.terminal)
+        back = a.walls_db - link.talk_in_margin_of_path_db(0.0, a.terminal, project.base)
+        asks = a.service.direction
+        limits[number] = out if asks != "talk-in" else -math.inf, back if asks != "talk-out" else -math.inf
+        if a.noise_db is not None:
+            noise[number] = a.noise_db
+    return Needs(limits, noise)
 
 
 def tile_layers(
-    project: Project, ground: Any, servers: Sequence[Server], tile: Window, receiver_height_m: float
-) -> Arrays:
+    project: Project, ground: Any, servers: Sequence[Server], asked: Sequence[Asked], tile: Window,
+    receiver_height_m: float,
+) -> Arrays:  # fmt: skip
     """Values of every layer on a tile, (bands, height, width) each; NaN and 0 where nothing reaches."""
     here = tile.slices
+    classes = ground.clutter_class[here]
     ranked = rank_servers(
-        ground.grid, servers, ground.elevation_m, tile, receiver_height_m, needs_db(project), STRONGEST
-    )
-    sigma = sigma_db(project, ground, ground.clutter_class[here], ground.clutter_height_m[here])
+        ground.grid, servers, ground.elevation_m, ground.clutter_class, tile, receiver_height_m,
+        needs_of(project, ground, asked), STRONGEST,
+    )  # fmt: skip
+    about = sigma_db(project, ground, classes, ground.clutter_height_m[here])
     out: Arrays = {
         "level_dbm.tif": ranked.level_dbm[:1], "best_server.tif": ranked.server[:1],
         "second_level_dbm.tif": ranked.level_dbm[1:2], "second_server.tif": ranked.server[1:2],
     }  # fmt: skip
-    for number, service in enumerate(project.services):
-        terminal = project.terminal(service.terminal)
-        talk_out = link.talk_out_margin_db(ranked.level_dbm, terminal)
-        talk_in = link.talk_in_margin_of_path_db(ranked.talk_in_db, terminal, project.base)
+    for number, a in enumerate(asked):
+        service = a.service
+        talk_out = link.talk_out_margin_db(ranked.level_dbm, a.terminal)
+        talk_in = link.talk_in_margin_of_path_db(ranked.talk_in_db, a.terminal, project.base)
+        if a.noise_db is not None:
+            talk_out = talk_out - a.noise_db[classes]
+        if a.walls_db:
+            talk_out, talk_in = talk_out - np.float32(a.walls_db), talk_in - np.float32(a.walls_db)
+        sigma = link.total_sigma_db(about, np.float32(a.walls_sigma_db)) if a.walls_sigma_db else about
         margins = np.stack([talk_out[0], talk_in[0], np.minimum(talk_out[0], talk_in[0])])
         asked = link.service_margin_db(service.direction, talk_out, talk_in)
         any_of = chance.probability_of_any(asked, sigma, project.model.shadowing_correlation)

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import numba
 import numpy as np
 
-from radiocov.antennas import interpolate_cut, to_antenna_frame
+from radiocov.antennas import SUM, direction_attenuation_db, interpolate_cut
 from radiocov.coverage.sector import Window
 from radiocov.network import Site
+from radiocov.propagation.fastmath import atan
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+FLAT, ROUND, DIRECTED = range(3)  # no attenuation; by depression alone; by direction
 
 
 class LossLike(Protocol):
@@ -26,18 +28,52 @@ class LossLike(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Antenna:
+    """An antenna of a site: where it points, its cuts, and the loss raster from its height."""
+
+    height_m: float  # above sea level
+    azimuth_deg: float  # of the boresight, clockwise from the grid's north
+    tilt_deg: float
+    horizontal_db: np.ndarray  # (360,) attenuation by azimuth from boresight
+    vertical_db: np.ndarray  # (360,) attenuation by depression angle
+    loss: LossLike
+
+    def shape(self, method: int) -> int:
+        """How much of a direction its attenuation depends on, for the kernel."""
+        if not self.horizontal_db.any() and not self.vertical_db.any():
+            return FLAT
+        alike = not self.horizontal_db.any() and self.tilt_deg == 0.0 and method == SUM
+        return ROUND if alike else DIRECTED
+
+
+@dataclass(frozen=True, eq=False)
 class Server:
-    """A site as the combination needs it: where it is, what it radiates, and its loss raster."""
+    """A site as the combination needs it: where it is, and what it sends and receives with."""
 
     site: Site
     x: float
     y: float
-    antenna_m: float  # height above sea level
-    azimuth_deg: float  # of the boresight, clockwise from the grid's north
-    horizontal_db: np.ndarray  # (360,) attenuation by azimuth from boresight
-    vertical_db: np.ndarray  # (360,) attenuation by depression angle
-    flat: bool  # no attenuation in any direction
-    loss: LossLike
+    transmit: Antenna
+    receive: Antenna | None = None  # where it is another one
+    method: int = SUM  # how the cuts are combined (`radiocov.antennas.METHODS`)
+    talk_in_gain_db: float | None = None  # of the way back without path and pattern; None: gain - losses
+
+    @property
+    def talk_in_db(self) -> float:
+        return self.site.gain_dbi - self.site.losses_db if self.talk_in_gain_db is None else self.talk_in_gain_db
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """What services ask of the medians.
+
+    limits_db: (services, 2) least talk-out level at an isotropic antenna, dBm, and least gain of the way back, dB;
+    -inf for a direction that a service does not ask for. noise_db: (services, classes) float32, how much more the
+    talk-out level has to be in each clutter class.
+    """
+
+    limits_db: np.ndarray
+    noise_db: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -45,43 +81,60 @@ class Ranked:
     """The strongest servers of a tile by median talk-out level; NaN and 0 where fewer reach."""
 
     level_dbm: np.ndarray  # (strongest, height, width) float32, talk-out, at an isotropic antenna
-    talk_in_db: np.ndarray  # the same of the way back: site gain - losses - attenuation - loss
+    talk_in_db: np.ndarray  # the same of the way back: Server.talk_in_db - attenuation - loss
     server: np.ndarray  # uint16, 1 + position in the list of servers; of equals the first
     count: np.ndarray  # (services, height, width) uint16: servers whose median meets the service's thresholds
 
 
 def rank_servers(
-    grid: Any, servers: Sequence[Server], elevation_m: np.ndarray, tile: Window, height_m: float,
-    needs_db: np.ndarray, strongest: int = 3,
+    grid: Any, servers: Sequence[Server], elevation_m: np.ndarray, classes: np.ndarray, tile: Window, height_m: float,
+    needs: Needs, strongest: int = 3,
 ) -> Ranked:  # fmt: skip
     """The strongest servers of every pixel of a tile, and how many meet each service.
 
-    elevation_m: the whole grid's; height_m: of the receiver above ground, for angles of departure.
-    needs_db: (services, 2) least talk-out level at an isotropic antenna, dBm, and least gain of the way back, dB,
-    that meet the service's thresholds; -inf for a direction that it does not ask for.
+    elevation_m, classes: heights and clutter classes of the whole grid; height_m: of the receiver above ground, for
+    angles of departure.
     """
     shape = strongest, tile.height, tile.width
+    services = len(needs.limits_db)
     found = Ranked(
         np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint16),
-        np.zeros((len(needs_db), tile.height, tile.width), np.uint16),
+        np.zeros((services, tile.height, tile.width), np.uint16),
     )  # fmt: skip
-    for number, s in enumerate(servers, start=1):
-        part = overlap(tile, s.loss.window)
+    x, y = grid.centre_xy(tile.top + tile.height / 2, tile.left + tile.width / 2)
+    # near ones first: those after them are soon seen to be weaker
+    order = sorted(range(len(servers)), key=lambda i: math.hypot(servers[i].x - x, servers[i].y - y))
+    for i in order:
+        s = servers[i]
+        part = overlap(tile, s.transmit.loss.window)
         if part is None:
             continue
-        here = np.s_[:, part.top - tile.top : part.top - tile.top + part.height,
-                     part.left - tile.left : part.left - tile.left + part.width]  # fmt: skip
+        inside = (slice(part.top - tile.top, part.top - tile.top + part.height),
+                  slice(part.left - tile.left, part.left - tile.left + part.width))  # fmt: skip
+        here = (slice(None), *inside)
         row0, col0 = grid.rowcol(s.x, s.y)
-        eirp_dbm, talk_in_db = s.site.eirp_max_dbm, s.site.gain_dbi - s.site.losses_db
+        eirp_dbm = s.site.eirp_max_dbm
         # beyond this loss the site meets no service, whatever its pattern
-        farthest_db = np.minimum(eirp_dbm - needs_db[:, 0], talk_in_db - needs_db[:, 1]).max(initial=-np.inf)
+        out = eirp_dbm - needs.limits_db[:, 0] - needs.noise_db.min(axis=1, initial=np.inf)
+        back = s.talk_in_db - needs.limits_db[:, 1] if s.receive is None else np.full(services, np.inf)
+        farthest_db = np.minimum(out, back).max(initial=-np.inf)
+        loss = s.transmit.loss.read(part)
+        rx = s.receive or s.transmit
         _rank(
-            s.loss.read(part), elevation_m[part.slices], part.top - row0, part.left - col0, grid.resolution_m,
-            s.antenna_m - height_m, s.horizontal_db, s.vertical_db, s.flat, s.azimuth_deg, s.site.tilt_deg, eirp_dbm,
-            talk_in_db, farthest_db, needs_db, number, found.level_dbm[here], found.talk_in_db[here],
-            found.server[here], found.count[here],
+            loss, elevation_m[part.slices], classes[part.slices], part.top - row0, part.left - col0,
+            grid.resolution_m, s.method, eirp_dbm, *_shape(s.transmit, s.method, height_m),
+            s.receive is not None, loss if s.receive is None else rx.loss.read(part),
+            *_shape(rx, s.method, height_m), s.talk_in_db, farthest_db, needs.limits_db, needs.noise_db, i + 1,
+            found.level_dbm[here], found.talk_in_db[here], found.server[here], found.count[here],
         )  # fmt: skip
     return found
+
+
+def _shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
+    return (
+        antenna.shape(method), antenna.height_m - height_m, antenna.horizontal_db, antenna.vertical_db,
+        antenna.azimuth_deg, antenna.tilt_deg,
+    )  # fmt: skip
 
 
 def overlap(a: Window, b: Window) -> Window | None:
@@ -93,9 +146,23 @@ def overlap(a: Window, b: Window) -> Window | None:
 
 
 @kernel
+def _attenuation_db(shape, east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method):
+    if shape == FLAT:
+        return 0.0
+    if shape == ROUND:
+        across = math.sqrt(east_m * east_m + north_m * north_m)
+        return interpolate_cut(vertical_db, -math.degrees(atan(rise_m / max(across, 0.1))))
+    return direction_attenuation_db(
+        east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method
+    )
+
+
+@kernel
 def _rank(
-    loss, elevation, d_row, d_col, resolution_m, antenna_m, horizontal_db, vertical_db, flat, azimuth_deg, tilt_deg,
-    eirp_dbm, talk_in_db, farthest_db, needs_db, number, level, talk_in, server, count,
+    loss, elevation, classes, d_row, d_col, resolution_m, method, eirp_dbm,
+    tx_shape, tx_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg, tx_tilt_deg,
+    apart, rx_loss, rx_shape, rx_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg, rx_tilt_deg,
+    talk_in_db, farthest_db, limits_db, noise_db, number, level, talk_in, server, count,
 ):  # fmt: skip
     last = level.shape[0] - 1
     for r in range(loss.shape[0]):
@@ -103,23 +170,30 @@ def _rank(
             path = loss[r, c]
             if math.isnan(path):
                 continue
-            if path > farthest_db and server[last, r, c] > 0 and eirp_dbm - path <= level[last, r, c]:
+            if path > farthest_db and server[last, r, c] > 0 and eirp_dbm - path < level[last, r, c]:
                 continue  # too weak even in the direction of its maximum
-            attenuation = 0.0
-            if not flat:
-                dx, dy = (d_col + c) * resolution_m, -(d_row + r) * resolution_m
-                across = math.sqrt(dx * dx + dy * dy)
-                azimuth = math.degrees(math.atan2(dx, dy)) - azimuth_deg
-                angle = math.degrees(math.atan2(elevation[r, c] - antenna_m, max(across, 0.1)))
-                azimuth, angle = to_antenna_frame(azimuth, angle, tilt_deg)
-                attenuation = interpolate_cut(horizontal_db, azimuth) + interpolate_cut(vertical_db, -angle)
+            east, north = (d_col + c) * resolution_m, -(d_row + r) * resolution_m
+            attenuation = _attenuation_db(
+                tx_shape, east, north, elevation[r, c] - tx_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg,
+                tx_tilt_deg, method,
+            )  # fmt: skip
             here = np.float32(eirp_dbm - attenuation - path)
+            if apart:
+                attenuation = _attenuation_db(
+                    rx_shape, east, north, elevation[r, c] - rx_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg,
+                    rx_tilt_deg, method,
+                )  # fmt: skip
+                path = rx_loss[r, c]
             back = np.float32(talk_in_db - attenuation - path)
-            for s in range(needs_db.shape[0]):
-                if here >= needs_db[s, 0] and back >= needs_db[s, 1]:
+            for s in range(limits_db.shape[0]):
+                if here >= limits_db[s, 0] + noise_db[s, classes[r, c]] and back >= limits_db[s, 1]:
                     count[s, r, c] += 1
             place = last + 1
-            while place > 0 and (server[place - 1, r, c] == 0 or here > level[place - 1, r, c]):
+            while place > 0 and (
+                server[place - 1, r, c] == 0
+                or here > level[place - 1, r, c]
+                or (here == level[place - 1, r, c] and number < server[place - 1, r, c])
+            ):
                 place -= 1
             if place > last:
                 continue

@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__
+from radiocov.antennas import METHODS
 from radiocov.coverage import cog, polar
-from radiocov.coverage.layers import layers_of, tile_layers
-from radiocov.coverage.network import Server, overlap
+from radiocov.coverage.layers import asked_of, layers_of, tile_layers
+from radiocov.coverage.network import Antenna, Server, overlap
 from radiocov.coverage.results import MANIFEST
 from radiocov.coverage.sector import LossSettings, Transmitter, Window, is_compiled, loss_raster, prepare
 from radiocov.coverage.setup import (
+    chain_of,
     grid_north_deg,
     loss_settings,
     pattern_of,
@@ -119,7 +121,8 @@ class CoverageRun:
         for folder in (self.store.folder, self.folder, *(self.folder / state.id for state in self.states)):
             remove_leftovers(folder)
         self.rx_height_m = terminal_height_m(self.project)
-        losses = self._losses(list(inside.values()))
+        self.asked = asked_of(self.project, self.ground)
+        losses = self._losses([antenna for site in inside.values() for antenna in (site, site.receiving)])
         servers = {key: self._server(site, losses) for key, site in inside.items()}
         reused = 0
         manifests = []
@@ -156,16 +159,17 @@ class CoverageRun:
             raise ProjectError(problems)
 
     def _inside(self, site: Site) -> bool:
-        return bool(self.grid.contains(*self.grid.from_lonlat(site.lon, site.lat)))
+        return bool(self.grid.contains(*self.grid.from_lonlat(*site.antenna_lonlat)))
 
     # --- loss rasters -------------------------------------------------------------------------------
 
     def _place(self, site: Site) -> tuple[Transmitter, LossSettings]:
-        x, y = self.grid.from_lonlat(site.lon, site.lat)
+        lon, lat = site.antenna_lonlat
+        x, y = self.grid.from_lonlat(lon, lat)
         settings = loss_settings(
             self.project, site.frequency_mhz or self.project.model.frequency_mhz, self.rx_height_m
         )
-        mapped = {key: round(map_.at(site.lon, site.lat), 3) for key, map_ in self._refractivity.items()}
+        mapped = {key: round(map_.at(lon, lat), 3) for key, map_ in self._refractivity.items()}
         settings = dataclasses.replace(settings, **mapped)
         return Transmitter(float(x), float(y), site.antenna_height_m), settings
 
@@ -275,17 +279,23 @@ class CoverageRun:
 
     # --- states ---------------------------------------------------------------------------------------
 
+    def _antenna(self, site: Site, ground_m: float, north_deg: float, losses: dict[str, KeptLoss]) -> Antenna:
+        kind = site.antenna, site.gain_dbi, site.electrical_tilt_deg, site.frequency_mhz
+        if kind not in self._patterns:
+            self._patterns[kind] = pattern_of(self.project, site)
+        return Antenna(
+            ground_m + site.antenna_height_m, site.azimuth_deg + north_deg, site.tilt_deg,
+            *self._patterns[kind].arrays, losses[self._key(site)],
+        )  # fmt: skip
+
     def _server(self, site: Site, losses: dict[str, KeptLoss]) -> Server:
-        antenna = site.antenna, site.gain_dbi
-        if antenna not in self._patterns:
-            self._patterns[antenna] = pattern_of(self.project, site)
-        pattern = self._patterns[antenna]
-        x, y = (float(v) for v in self.grid.from_lonlat(site.lon, site.lat))
-        horizontal, vertical = pattern.arrays
-        azimuth_deg = site.azimuth_deg + grid_north_deg(self.grid, site)
+        x, y = (float(v) for v in self.grid.from_lonlat(*site.antenna_lonlat))
+        at = polar.ground_height_m(self.ground, x, y), grid_north_deg(self.grid, site)
         return Server(
-            site, x, y, polar.ground_height_m(self.ground, x, y) + site.antenna_height_m, azimuth_deg,
-            horizontal, vertical, not (horizontal.any() or vertical.any()), losses[self._key(site)],
+            site, x, y, self._antenna(site, *at, losses),
+            None if site.receiving is site else self._antenna(site.receiving, *at, losses),
+            METHODS[self.project.sites.pattern_method],
+            chain_of(self.project, self.ground, site).talk_in_db(self.project.base),
         )  # fmt: skip
 
     def _common_key(self, state: State) -> str:
@@ -300,6 +310,7 @@ class CoverageRun:
                 "provenance": self.ground.provenance,
                 "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
                 "landcover": bool(project.landcover_files),
+                "noise": [None if a.noise_db is None else a.noise_db.tolist() for a in self.asked],
             }
         )
 
@@ -308,9 +319,10 @@ class CoverageRun:
         common = self._common_key(state)
         reach_m = (self.project.model.radius_km + 2 * self.grid.resolution_m / 1000.0) * 1000.0
         own = [
-            [number, self._key(s.site), _jsonable(s.site), _array_key(s.horizontal_db, s.vertical_db)]
+            [number, _jsonable(s.site), s.talk_in_db, s.method, self._antenna_key(s.site, s.transmit),
+             s.receive and self._antenna_key(s.site.receiving, s.receive)]
             for number, s in enumerate(servers, start=1)
-        ]
+        ]  # fmt: skip
         keys = {}
         for leaf in cog.leaves_of(*self.grid.shape):
             tile = self._window(leaf)
@@ -319,11 +331,14 @@ class CoverageRun:
             )
             near = [
                 about for about, s in zip(own, servers, strict=True)
-                if overlap(tile, s.loss.window)
+                if overlap(tile, s.transmit.loss.window)
                 and math.hypot(max(x[0] - s.x, s.x - x[1], 0.0), max(y[1] - s.y, s.y - y[0], 0.0)) <= reach_m
             ]  # fmt: skip
             keys[leaf] = content_key([common, near])
         return keys
+
+    def _antenna_key(self, site: Site, antenna: Antenna) -> list[str]:
+        return [self._key(site), _array_key(antenna.horizontal_db, antenna.vertical_db)]
 
     def _window(self, leaf: cog.Leaf) -> Window:
         top, left = leaf[0] * cog.BLOCK, leaf[1] * cog.BLOCK
@@ -379,6 +394,16 @@ class CoverageRun:
             "synthetic": self.ground.synthetic,
             "radiocov": __version__,
             **({"device": self.device} if self.device else {}),
+            **self._unusual(),
+        }
+
+    def _unusual(self) -> dict[str, Any]:
+        """What else the numbers rest on, where the project asks for it."""
+        noise = any(a.noise_db is not None for a in self.asked) or self.project.base.threshold != "given"
+        method = self.project.sites.pattern_method
+        return {
+            **({"pattern_method": method} if METHODS[method] else {}),
+            **({"man_made_noise": self.project.noise.model_dump(mode="json")} if noise else {}),
         }
 
     def _tags(self, state: State) -> dict[str, Any]:
@@ -427,7 +452,9 @@ class CoverageRun:
         self, servers: list[Server], layers: list[cog.Layer], leaf: cog.Leaf
     ) -> tuple[cog.Leaf, cog.Blocks, cog.Arrays]:
         self._check()
-        arrays = tile_layers(self.project, self.ground, servers, self._window(leaf), self.rx_height_m)
+        arrays = tile_layers(
+            self.project, self.ground, servers, self.asked, self._window(leaf), self.rx_height_m
+        )
         return leaf, {layer.name: cog.encode(layer, arrays[layer.name]) for layer in layers}, arrays
 
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
@@ -462,7 +489,9 @@ def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
 
 
 def _jsonable(site: Site) -> dict[str, Any]:
-    return {name: str(getattr(site, name)) for name in site.__dataclass_fields__}
+    """Every field of a row that a site needs or uses."""
+    values = {field: getattr(site, field.name) for field in dataclasses.fields(site)}
+    return {field.name: str(v) for field, v in values.items() if v != field.default or field.name == "site"}
 
 
 def _array_key(*arrays: np.ndarray) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from radiocov import link
-from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
+from radiocov.antennas import BEAM_PREFIX, Pattern, omni_beamwidth_deg, omni_pattern, parse_beam, read_pattern
+from radiocov.chain import SiteChain, site_chain, terminal_noise
 from radiocov.coverage.sector import LossSettings
 from radiocov.inputs import Inputs, clutter_heights, elevation_sources, project_grid
 from radiocov.network import Site
@@ -104,15 +106,38 @@ def sigma_db(
 
 
 def pattern_of(project: Project, site: Site) -> Pattern:
-    """A site's antenna: its file's, or an omni with the vertical beam that its gain implies."""
-    if site.antenna:
-        return read_pattern(project.antennas_folder / site.antenna)
-    directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
-    return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
+    """A site's antenna at its electrical tilt: its file's, a described beam, or an omni with the vertical beam that
+    its gain implies. `site.receiving` gives that of its receiver."""
+    tilt = site.electrical_tilt_deg
+    if not site.antenna:
+        directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
+        return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None, tilt or 0.0)
+    if site.antenna.startswith(BEAM_PREFIX):
+        pattern = parse_beam(site.antenna)
+    else:
+        near_mhz = site.frequency_mhz or project.model.frequency_mhz
+        pattern = read_pattern(project.antennas_folder / site.antenna, near_mhz)
+    return pattern if tilt is None else pattern.tilted(tilt)
+
+
+def chain_of(project: Project, ground: Ground, site: Site) -> SiteChain:
+    """The radio chain of a site, with the man-made noise of the land cover it stands in."""
+    row, col = ground.grid.rowcol(*ground.grid.from_lonlat(*site.antenna_lonlat))
+    last_row, last_col = ground.grid.height - 1, ground.grid.width - 1
+    here = ground.clutter_class[min(max(round(float(row)), 0), last_row), min(max(round(float(col)), 0), last_col)]
+    return site_chain(project, site, ground.classes[int(here)].noise_environment)
+
+
+def terminal_noise_db(project: Project, ground: Ground, terminal: Any) -> np.ndarray | None:
+    """Rise of a terminal's threshold by man-made noise [dB] in each clutter class, (classes,) float32; None where
+    its threshold stays as it is given."""
+    rises = [terminal_noise(project, terminal, c.noise_environment) for c in ground.classes]
+    return np.array([-rise[0].value for rise in rises], np.float32) if all(rises) and rises else None
 
 
 def grid_north_deg(grid: Grid, site: Site) -> float:
     """Direction of true north on the grid at a site, degrees clockwise from its columns."""
-    x0, y0 = grid.from_lonlat(site.lon, site.lat)
-    x1, y1 = grid.from_lonlat(site.lon, site.lat + 1e-4)
+    lon, lat = site.antenna_lonlat
+    x0, y0 = grid.from_lonlat(lon, lat)
+    x1, y1 = grid.from_lonlat(lon, lat + 1e-4)
     return math.degrees(math.atan2(x1 - x0, y1 - y0))

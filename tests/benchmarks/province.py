@@ -103,14 +103,13 @@ def make(folder: Path, side: int, sites: int) -> None:
     per_side = math.ceil(math.sqrt(sites))
     with (folder / "sites.csv").open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow(["id", "name", "longitude", "latitude", "antenna_height_m", "power_dbm", "losses_db", "gain_dbi", "in_service", "status"])
+        out.writerow(COLUMNS)
         for i in range(sites):
             u, v = (np.array([i % per_side, i // per_side]) + rng.uniform(0.2, 0.8, 2)) / per_side
             x, y = X0 + (0.03 + 0.94 * u) * span, Y0 - (0.03 + 0.94 * v) * span
             a, b = to_lonlat.transform(x, y)
-            out.writerow(
-                [f"S{i:03d}", f"Site {i}", f"{a:.6f}", f"{b:.6f}", 45, 47.0, 6.0, 9.0, "2014-01-01", "existing"]
-            )
+            values = f"{a:.6f}", f"{b:.6f}", 45, 47.0, 6.0, 9.0, "2014-01-01", "existing"
+            out.writerow([f"S{i:03d}", f"Site {i}", *values])
     counties, roads = [], []
     cells = max(2, round(10 * side / WHOLE))
     for i in range(cells):
@@ -194,7 +193,7 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
         loss_raster(run.ground, *run._place(site))
     kernels = (time.perf_counter() - start) / len(sample) * sites / jobs
     around = 100.0 * (1.0 - kernels / (losses + combining))
-    print(f"  kernels alone            {kernels:8.1f} s; around them {around:.0f} % of losses and network   (under 25)")
+    print(f"  kernels alone            {kernels:8.1f} s; around them {around:.0f} % of the two   (under 25)")
     lines = (project / "sites.csv").read_text().splitlines()
     middle = 1 + sites // 2
     lines[middle] = lines[middle].replace(",47.0,", ",44.0,")
@@ -205,7 +204,7 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
           f"{result.losses_computed} losses computed")  # fmt: skip
     print(f"    network / full network {100 * changed / combining:8.1f} %   (under 5, of {sites} sites)")
     start = time.perf_counter()
-    command(["targets", str(project), "-o", str(project / "out"), "--json"])
+    command(["targets", str(project), "--period", f"on-{DAY}", "-o", str(project / "out"), "--json"])
     print(f"  targets                  {time.perf_counter() - start:8.1f} s, {peak_gib():.2f} GiB at the most so far")
 
 

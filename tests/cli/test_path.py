@@ -11,8 +11,9 @@ import rasterio
 from radiocov.antennas import omni_beamwidth_deg, omni_pattern
 from radiocov.coverage.run import CoverageRun, read_ground
 from radiocov.link import talk_in_margin_db, talk_out_margin_db
+from radiocov.pathloss import EXTENDED_HATA_TERMS, coast_distances_km
 from radiocov.pathpicture import WORDS, build_figure
-from radiocov.pathview import EXTENDED_HATA_TERMS, coast_distances_km, view_path
+from radiocov.pathview import view_path
 from radiocov.propagation import freespace, hata, p1812
 from radiocov.propagation.diffraction import knife_edge_loss
 from radiocov.propagation.p1812_terms import TABLE

@@ -13,7 +13,7 @@ import rasterio
 from scipy.stats import norm
 
 from radiocov.antennas import omni_beamwidth_deg, omni_pattern
-from radiocov.coverage.network import Server, rank_servers
+from radiocov.coverage.network import Antenna, Needs, Server, rank_servers
 from radiocov.coverage.results import open_state
 from radiocov.coverage.run import CoverageRun
 from radiocov.coverage.sector import Window
@@ -27,7 +27,7 @@ def server(made, key, row, col, window, loss, **given):
     cut = np.zeros(360)
     place = made.site(key, 123.0, 41.0, **given)
     x, y = GRID.centre_xy(row, col)
-    return Server(place, x, y, 140.0, 0.0, cut, cut, True, Loss(window, loss))
+    return Server(place, x, y, Antenna(140.0, 0.0, place.tilt_deg, cut, cut, Loss(window, loss)))
 
 
 @dataclasses.dataclass
@@ -43,19 +43,33 @@ class Loss:
 GRID = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 100.0, 40, 30)
 
 
-NEEDS = np.array([[-54.5, -np.inf], [-np.inf, -101.5], [-52.5, -100.5], [-np.inf, -np.inf]])
+LIMITS = np.array([[-54.5, -np.inf], [-np.inf, -101.5], [-52.5, -100.5], [-np.inf, -np.inf]])
+NOISE = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [0.0, 9.0]], np.float32)  # by clutter class
+CLASSES = np.indices(GRID.shape)[1].astype(np.uint8) % 2
+
+
+def with_antenna(s, **changed):
+    return dataclasses.replace(s, transmit=dataclasses.replace(s.transmit, **changed))
+
+
+def rank(servers, ground, tile, limits=LIMITS[:0], noise=NOISE[:0]):
+    return rank_servers(GRID, servers, ground, CLASSES, tile, 1.5, Needs(limits, noise), strongest=3)
 
 
 def plain_ranking(servers, shape):
-    """By numpy: levels, numbers and ways back from the strongest, of equals the first; servers that meet NEEDS."""
+    """By numpy: levels, numbers and ways back from the strongest, of equals the first; servers that meet LIMITS."""
     levels = np.full((len(servers), *shape), np.nan, np.float32)
     back = np.full_like(levels, np.nan)
     for i, s in enumerate(servers):
-        levels[i][s.loss.window.slices] = np.float64(s.site.eirp_max_dbm) - s.loss.loss_db
-        back[i][s.loss.window.slices] = np.float64(s.site.gain_dbi - s.site.losses_db) - s.loss.loss_db
+        loss = s.transmit.loss
+        levels[i][loss.window.slices] = np.float64(s.site.eirp_max_dbm) - loss.loss_db
+        back[i][loss.window.slices] = np.float64(s.site.gain_dbi - s.site.losses_db) - loss.loss_db
     order = np.argsort(np.where(np.isnan(levels), np.inf, -levels), axis=0, kind="stable")
     ranked = np.take_along_axis(levels, order, 0)
-    count = [((levels >= out) & (back >= way)).sum(axis=0) for out, way in NEEDS]
+    count = [
+        ((levels >= out + noise[CLASSES]) & (back >= way)).sum(axis=0)
+        for (out, way), noise in zip(LIMITS, NOISE, strict=True)
+    ]
     return ranked, np.where(np.isnan(ranked), 0, order + 1), np.take_along_axis(back, order, 0), np.array(count)
 
 
@@ -78,7 +92,7 @@ def test_servers_are_ranked_and_counted_whatever_the_tile(made, seed):
         for top in range(0, GRID.height, side):
             for left in range(0, GRID.width, side):
                 tile = Window(top, left, min(side, GRID.height - top), min(side, GRID.width - left))
-                found = rank_servers(GRID, servers, ground, tile, 1.5, NEEDS, strongest=3)
+                found = rank(servers, ground, tile, limits=LIMITS, noise=NOISE)
                 here = (slice(0, 3), *tile.slices)
                 np.testing.assert_array_equal(found.server, number[here])
                 np.testing.assert_array_equal(found.level_dbm, level[here])
@@ -91,13 +105,11 @@ def test_a_stronger_site_turned_away_loses_to_a_weaker_one(made):
     whole = Window(0, 0, *GRID.shape)
     loss = np.full(GRID.shape, 110.0, np.float32)
     away = np.where(np.arange(360) < 180, 0.0, 30.0)  # 30 dB less to the west
-    turned = dataclasses.replace(
-        server(made, "A", 15, 20, whole, loss, power_dbm=50.0), horizontal_db=away, flat=False
-    )
+    turned = with_antenna(server(made, "A", 15, 20, whole, loss, power_dbm=50.0), horizontal_db=away)
     weak = server(made, "B", 15, 20, whole, loss, power_dbm=40.0)
     ground = np.full(GRID.shape, 138.5, np.float32)  # level with the antenna
     for servers, numbers in (([turned, weak], (1, 2)), ([weak, turned], (2, 1))):
-        found = rank_servers(GRID, servers, ground, whole, 1.5, np.empty((0, 2)))
+        found = rank(servers, ground, whole)
         best, level = found.server[0], found.level_dbm[0]
         assert (best[:, 22:] == numbers[0]).all() and (best[:, :19] == numbers[1]).all()
         assert level[3, 30] == 50.0 - 6.0 + 9.0 - 110.0 and level[3, 3] == 40.0 - 6.0 + 9.0 - 110.0
@@ -110,9 +122,9 @@ def test_equal_sectors_leave_the_pixel_to_the_first(made):
     loss = random.uniform(100, 120, GRID.shape).astype(np.float32)
     one = server(made, "A", 15, 20, whole, loss, tilt_deg=5.0)
     horizontal, vertical = made.sector_pattern()
-    one = dataclasses.replace(one, horizontal_db=horizontal, vertical_db=vertical, flat=False)
+    one = with_antenna(one, horizontal_db=horizontal, vertical_db=vertical)
     twins = [one, dataclasses.replace(one)]
-    found = rank_servers(GRID, twins, np.zeros(GRID.shape, np.float32), whole, 1.5, np.empty((0, 2)))
+    found = rank(twins, np.zeros(GRID.shape, np.float32), whole)
     assert (found.server[0] == 1).all() and (found.server[1] == 2).all() and (found.server[2] == 0).all()
 
 
