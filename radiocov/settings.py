@@ -142,7 +142,7 @@ class ModelSettings(Section):
     delta_n_map: str | None = _file(None, "the ITU's map DN50.TXT")  # in place of delta_n
     n0_map: str | None = _file(None, "the ITU's map N050.TXT")  # in place of n0
     model_error_db: float = _number(7.3, 0, 30, "dB")
-    shadowing_correlation: float = _number(0.5, 0, 0.8, "")  # between servers, at one place
+    shadowing_correlation: float = _number(0.5, 0, 0.6, "")  # between servers, at one place
 
 
 class SitesSettings(Section):

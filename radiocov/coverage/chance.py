@@ -12,7 +12,7 @@ import numpy as np
 
 STEPS = 256  # of the table a standard deviation
 REACH = 6.0  # standard deviations
-QUADRATURE = 12  # points: two servers within 1e-4 of the bivariate normal for correlations up to 0.6, 4e-3 at 0.8
+QUADRATURE = 8  # points: two servers within 2e-4 of the bivariate normal for correlations up to 0.5, 1e-3 at 0.6
 NEGLIGIBLE = -4.0  # a server whose median lies further below its threshold, in sigmas, adds nothing to the others
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -72,18 +72,22 @@ def probability_of_any(margins_db: np.ndarray, sigma_db: np.ndarray, correlation
 @kernel
 def _any_of(margins, sigmas, common, own, nodes, weights, out):
     for i in range(out.size):
-        best, sigma = margins[0, i], sigmas[i]
-        if math.isnan(best) or math.isnan(sigma):
+        sigma = sigmas[i]
+        if math.isnan(margins[0, i]) or math.isnan(sigma):
             out[i] = math.nan
             continue
+        # the strongest level need not be the best margin where the way back counts
+        best = margins[0, i]
+        servers = matter = 0
+        while servers < margins.shape[0] and not math.isnan(margins[servers, i]):
+            best = max(best, margins[servers, i])
+            matter += margins[servers, i] > NEGLIGIBLE * sigma
+            servers += 1
         if sigma == 0.0:
             out[i] = 1.0 if best >= 0.0 else 0.0
             continue
-        servers = 1
-        while servers < margins.shape[0] and margins[servers, i] > NEGLIGIBLE * sigma:
-            servers += 1
         single = _phi(best / sigma)
-        if servers == 1 or single > 0.9999:
+        if matter < 2 or single > 0.9999:
             out[i] = single
             continue
         none = 0.0

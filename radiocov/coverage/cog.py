@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import rasterio
 from rasterio.io import MemoryFile
@@ -78,12 +79,12 @@ def leaves_of(height: int, width: int) -> list[Leaf]:
 def encode(layer: Layer, values: np.ndarray) -> list[bytes]:
     """A block of each band as the file holds it; empty where there is nodata alone. values: (bands, h, w)."""
     filled = np.full((len(layer.bands), BLOCK, BLOCK), layer.nodata, layer.dtype)
-    filled[:, : values.shape[1], : values.shape[2]] = values
+    inside = filled[:, : values.shape[1], : values.shape[2]]
     step = 2.0 * MAX_ERROR.get(layer.bands[0][1], 0.0)
     if step:
-        # on the steps of the compression, so that what is read back and encoded again gives the same bytes
-        filled = (np.rint(filled / step) * step).astype(layer.dtype)
-        filled[np.isnan(filled) | (filled < 0.99 * NODATA)] = layer.nodata
+        _on_steps(values, step, layer.nodata, inside)
+    else:
+        inside[:] = values
     empty = [bool((band == layer.nodata).all()) for band in filled]
     if all(empty):
         return [b""] * len(empty)
@@ -91,6 +92,17 @@ def encode(layer: Layer, values: np.ndarray) -> list[bytes]:
     (directory,) = tiff.directories(data)
     places = zip(directory[tiff.OFFSETS].integers(), directory[tiff.COUNTS].integers(), strict=True)
     return [b"" if none else bytes(data[at : at + size]) for none, (at, size) in zip(empty, places, strict=True)]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _on_steps(values, step, nodata, out):
+    """Round to the steps of the compression, so that what is read back and encoded again gives the same bytes."""
+    for b in range(values.shape[0]):
+        for r in range(values.shape[1]):
+            for c in range(values.shape[2]):
+                value = values[b, r, c]
+                known = value > 0.99 * nodata  # neither nodata nor NaN
+                out[b, r, c] = np.float32(round(value / step) * step) if known else np.float32(nodata)
 
 
 def _one_block(

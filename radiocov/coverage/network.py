@@ -10,12 +10,13 @@ from typing import Any, Protocol
 import numba
 import numpy as np
 
-from radiocov.antennas import SUM, direction_attenuation_db, interpolate_cut
+from radiocov.antennas import SUM, direction_attenuation_db
 from radiocov.coverage.sector import Window
 from radiocov.network import Site
-from radiocov.propagation.fastmath import atan
+from radiocov.propagation.fastmath import atan, inlined
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+DEGREES = 180.0 / math.pi
 FLAT, ROUND, DIRECTED = range(3)  # no attenuation; by depression alone; by direction
 
 
@@ -131,10 +132,12 @@ def rank_servers(
 
 
 def _shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
+    """An antenna for the kernel, which takes the vertical cut of a ROUND one from straight up to straight down."""
+    shape = antenna.shape(method)
+    vertical_db = antenna.vertical_db if shape != ROUND else antenna.vertical_db[np.arange(-90, 91)]
     return (
-        antenna.shape(method), antenna.height_m - height_m, antenna.horizontal_db, antenna.vertical_db,
-        antenna.azimuth_deg, antenna.tilt_deg,
-    )  # fmt: skip
+        shape, antenna.height_m - height_m, antenna.horizontal_db, vertical_db, antenna.azimuth_deg, antenna.tilt_deg
+    )
 
 
 def overlap(a: Window, b: Window) -> Window | None:
@@ -146,12 +149,23 @@ def overlap(a: Window, b: Window) -> Window | None:
 
 
 @kernel
-def _attenuation_db(shape, east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method):
+def _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
+    """Angles from straight up, deg, under which an antenna sees a row of pixels; a loop for vector instructions."""
+    for c in range(down_deg.size):
+        east = east_m + c * step_m
+        across = math.sqrt(east * east + north_m * north_m)
+        down_deg[c] = 90.0 - DEGREES * atan((elevation[c] - antenna_m) / max(across, 0.1))
+
+
+@inlined
+def _attenuation_db(
+    shape, down_deg, east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method
+):
     if shape == FLAT:
         return 0.0
     if shape == ROUND:
-        across = math.sqrt(east_m * east_m + north_m * north_m)
-        return interpolate_cut(vertical_db, -math.degrees(atan(rise_m / max(across, 0.1))))
+        i = np.uint64(min(max(down_deg, 0.0), 179.0))
+        return vertical_db[i] + (vertical_db[i + np.uint64(1)] - vertical_db[i]) * (down_deg - i)
     return direction_attenuation_db(
         east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method
     )
@@ -165,23 +179,29 @@ def _rank(
     talk_in_db, farthest_db, limits_db, noise_db, number, level, talk_in, server, count,
 ):  # fmt: skip
     last = level.shape[0] - 1
+    tx_down, rx_down = np.zeros(loss.shape[1]), np.zeros(loss.shape[1])
     for r in range(loss.shape[0]):
+        east, north = d_col * resolution_m, -(d_row + r) * resolution_m
+        if tx_shape == ROUND:
+            _depressions_deg(elevation[r], tx_m, east, north, resolution_m, tx_down)
+        if apart and rx_shape == ROUND:
+            _depressions_deg(elevation[r], rx_m, east, north, resolution_m, rx_down)
         for c in range(loss.shape[1]):
             path = loss[r, c]
             if math.isnan(path):
                 continue
             if path > farthest_db and server[last, r, c] > 0 and eirp_dbm - path < level[last, r, c]:
                 continue  # too weak even in the direction of its maximum
-            east, north = (d_col + c) * resolution_m, -(d_row + r) * resolution_m
+            east = (d_col + c) * resolution_m
             attenuation = _attenuation_db(
-                tx_shape, east, north, elevation[r, c] - tx_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg,
-                tx_tilt_deg, method,
+                tx_shape, tx_down[c], east, north, elevation[r, c] - tx_m, tx_horizontal_db, tx_vertical_db,
+                tx_azimuth_deg, tx_tilt_deg, method,
             )  # fmt: skip
             here = np.float32(eirp_dbm - attenuation - path)
             if apart:
                 attenuation = _attenuation_db(
-                    rx_shape, east, north, elevation[r, c] - rx_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg,
-                    rx_tilt_deg, method,
+                    rx_shape, rx_down[c], east, north, elevation[r, c] - rx_m, rx_horizontal_db, rx_vertical_db,
+                    rx_azimuth_deg, rx_tilt_deg, method,
                 )  # fmt: skip
                 path = rx_loss[r, c]
             back = np.float32(talk_in_db - attenuation - path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime as dt
 import json
 import math
 import os
@@ -26,7 +25,20 @@ from pyproj import Transformer
 CRS, STEP_M, RADIUS_KM = "EPSG:32651", 30.0, 35.0
 X0, Y0 = 300_000.0, 4_800_000.0  # north-western corner
 WHOLE = 13_040  # pixels a side
-DAY = dt.date(2017, 12, 31)
+POLICY = """\
+id = "one"
+name = "One period"
+[[periods]]
+id = "2017"
+end = 2017-12-31
+"""
+TARGET = """
+[[targets]]
+class = "{}"
+measure = "{}"
+service = "{}"
+share = {{ 2017 = 0.9 }}
+"""
 COLUMNS = (
     "id", "name", "longitude", "latitude", "antenna_height_m", "power_dbm", "losses_db", "gain_dbi", "in_service",
     "status",
@@ -48,6 +60,8 @@ source = "synthetic relief, made for a benchmark"
 voids = "sea"
 [model]
 radius_km = {radius}
+[policy]
+file = "one.toml"
 [areas]
 file = "areas.geojson"
 [roads]
@@ -100,6 +114,9 @@ def make(folder: Path, side: int, sites: int) -> None:
     extent = [round(f(v), 5) for f, v in ((max, sorted(lon)[:2]), (max, sorted(lat)[:2]), (min, sorted(lon)[2:]),
                                           (min, sorted(lat)[2:]))]  # fmt: skip
     (folder / "project.toml").write_text(PROJECT.format(crs=CRS, extent=extent, radius=RADIUS_KM))
+    classes = [(name, "area", "handheld-hip") for name in ("key", "urban", "suburban")]
+    classes.append(("highway", "length", "vehicle"))
+    (folder / "one.toml").write_text(POLICY + "".join(TARGET.format(*one) for one in classes))
     per_side = math.ceil(math.sqrt(sites))
     with (folder / "sites.csv").open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
@@ -152,7 +169,7 @@ def compute(folder: Path, out: Path, jobs: int) -> tuple[Clock, object, float]:
 
     clock = Clock()
     start = time.perf_counter()
-    run = CoverageRun(read_inputs(load_project(folder)).or_raise(), folder=out, on=DAY, jobs=jobs, progress=clock)
+    run = CoverageRun(read_inputs(load_project(folder)).or_raise(), folder=out, jobs=jobs, progress=clock)
     result = run.run()
     return clock, (run, result), time.perf_counter() - start
 
@@ -204,7 +221,7 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
           f"{result.losses_computed} losses computed")  # fmt: skip
     print(f"    network / full network {100 * changed / combining:8.1f} %   (under 5, of {sites} sites)")
     start = time.perf_counter()
-    command(["targets", str(project), "--period", f"on-{DAY}", "-o", str(project / "out"), "--json"])
+    command(["targets", str(project), "-o", str(project / "out"), "--json"])
     print(f"  targets                  {time.perf_counter() - start:8.1f} s, {peak_gib():.2f} GiB at the most so far")
 
 
