@@ -96,7 +96,7 @@ def _services(project: Any, wanted: str | None) -> list[Any]:
 
 def _clutter(project: Any, wanted: str) -> Any:
     from terrain.errors import TerrainError
-    from terrain.landcover import read_legend
+    from terrain.legend import read_legend
 
     try:
         classes = read_legend(project.legend)
@@ -117,9 +117,7 @@ def _chains(
     by_landcover = project.base.threshold != "given" and project.noise.environment == "landcover"
     if not by_landcover or not project.landcover_files:
         return {site.id: site_chain(project, site, NO_CLUTTER) for site in sites}
-    progress("reading the ground", 0, 1)
-    ground = read_ground(inputs)
-    progress("reading the ground", 1, 1)
+    ground = read_ground(inputs, progress)
     return {site.id: chain_of(project, ground, site) for site in sites}
 
 
@@ -168,7 +166,8 @@ def _level_ground_db(project: Any, site: Site, terminal: Any, clutter: Any, dist
     """Basic transmission loss [dB] over level ground with the clutter's height all along, by the project's model."""
     steps = max(2, round(1000.0 * distance_km / project.grid.resolution_m))
     d = np.linspace(0.0, distance_km, steps + 1)
-    height_m = 0.0 if clutter is None or project.terrain.surface else clutter.height_m
+    surface = all(source.surface for source in project.terrain.all_sources)  # the clutter is in the heights
+    height_m = 0.0 if clutter is None or surface else clutter.height_m
     line = SimpleNamespace(
         distance_m=1000.0 * d, elevation_m=np.zeros(d.size), clutter_height_m=np.full(d.size, height_m),
         zone=np.full(d.size, INLAND, np.uint8))

@@ -132,7 +132,7 @@ def terminal_noise_db(project: Project, ground: Ground, terminal: Any) -> np.nda
     """Rise of a terminal's threshold by man-made noise [dB] in each clutter class, (classes,) float32; None where
     its threshold stays as it is given."""
     rises = [terminal_noise(project, terminal, c.noise_environment) for c in ground.classes]
-    return np.array([-rise[0].value for rise in rises], np.float32) if all(rises) and rises else None
+    return np.array([0.0 - rise[0].value for rise in rises], np.float32) if all(rises) and rises else None
 
 
 def grid_north_deg(grid: Grid, site: Site) -> float:

@@ -129,6 +129,21 @@ def test_clutter_has_its_height_error_and_noise(made, folder, asked):
     assert town["sigma_db"] < bare["sigma_db"]  # the legend states 5.8 dB there
 
 
+def test_sources_say_for_themselves_whether_clutter_is_in_them(made, folder, asked):
+    toml = folder / "project.toml"
+    ask = "--site", "EX-1", "--service", "handheld-hip", "--distance", "5", "--clutter", "built-up"
+    made.edit(toml, "surface = true", "")
+    made.edit(toml, 'elevation = ["terrain/elevation.tif"]', "")
+    made.edit(toml, 'vertical_unit = "m"', "")
+    losses = []
+    before = toml.read_text(encoding="utf-8")
+    for surface in ("true", "false"):
+        source = f'[[terrain.sources]]\nfiles = "terrain/elevation.tif"\nsurface = {surface}\n\n[model]'
+        toml.write_text(before.replace("[model]", source), encoding="utf-8")
+        losses.append(-terms(asked(*ask)["budgets"][0], 0)["Basic transmission loss"])
+    assert losses[1] > losses[0] + 8
+
+
 def test_indoors_the_walls_come_off_and_the_margin_widens(made, folder, asked):
     made.edit(folder / "project.toml", 'direction = "both"', 'direction = "both"\nindoor = "traditional"')
     inside, = asked("--site", "EX-1", "--service", "handheld-hip")["budgets"]

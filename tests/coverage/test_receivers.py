@@ -120,11 +120,16 @@ def test_walls_in_the_rasters(made, tmp_path, plain, kind):
         chance = results.band("probability_vehicle.tif", band)
         assert np.abs(chance - norm.cdf(margin / sigma))[there].max() < 0.0005
     np.testing.assert_array_equal(results.band("level_dbm.tif", 1), plain[0].band("level_dbm.tif", 1))
+    # one site: it serves where its median meets the thresholds behind the walls
+    serves = np.nan_to_num(bands(results, "margin_vehicle.tif")[2], nan=-1.0)
+    clear = np.abs(serves) > 0.01
+    np.testing.assert_array_equal(results.band("servers_vehicle.tif", 1)[clear], (serves >= 0)[clear])
 
 
 def test_noise_goes_by_the_land_cover_at_either_end(made, tmp_path):
     folder = made.small_project(tmp_path / "small", sites=4)
     made.edit(folder / "project.toml", 'name = "p1812"', 'name = "free-space"')
+    made.edit(folder / "project.toml", "threshold_dbm = -111.0", "threshold_dbm = -62.0")  # a limit within reach
     quiet = CoverageRun(made.inputs_of(folder), jobs=2).run()
     before = open_state(folder / "out", "2017")
     was = {name: bands(before, name) for name in ("margin_handheld-hip.tif", "margin_vehicle.tif")}
@@ -150,6 +155,11 @@ def test_noise_goes_by_the_land_cover_at_either_end(made, tmp_path):
     lost = (was["margin_handheld-hip.tif"][0] - talk_out)[there]
     assert np.abs(lost - by_class[ground.clutter_class][there]).max() < 0.01 and np.ptp(lost) > 5
     np.testing.assert_array_equal(bands(found, "margin_vehicle.tif")[0], was["margin_vehicle.tif"][0])
+    # the strongest decides whether any talk-out is enough, noise included
+    worse, counted = bands(found, "margin_handheld-hip.tif")[2], found.band("servers_handheld-hip.tif", 1)
+    assert (counted[worse > 0.01] > 0).all() and (counted[talk_out < -0.01] == 0).all()
+    noisy = there & (by_class[ground.clutter_class] > 5) & (talk_out < -0.01) & (talk_out > -5)
+    assert noisy.any(), "the case has to have places that noise alone takes away"
     best = found.band("best_server.tif", 1)
     servers = {s.id: s for s in inputs.sites}
     heard = set()
