@@ -297,16 +297,16 @@ def _spherical_mixed(q, step, a_km, f_ghz, lam, pol):
         )
 
 
-@kernel
-def _smooth_nu(q, step, c, lam):
-    """``p1812.smooth_nu`` of equally spaced points.
+@inlined
+def _smooth_nu(q, step, c, lam, halvings):
+    """``p1812.smooth_nu`` of equally spaced points, at most 2**halvings of them.
 
     The slopes are concave along the path, so their maximum is next to the continuous one. In line of sight the
     edge parameter at the fraction x of the path is, up to a factor,
     C D sqrt(x (1-x)) - (a (1-x) + b x) / sqrt(x (1-x)) with a = h_t/D, b = h_r/D, C = 500/a_p.
     Its derivative has the sign of C D x (1-x) (1-2x) + a (1-x) - b x, which over x (1-x) is
-    C D (1-2x) + a/x - b/(1-x) and only falls: one root, and the largest sample is next to it. 18 halvings bring
-    it within a sample for up to 2**18 of them.
+    C D (1-2x) + a/x - b/(1-x) and only falls: one root, and the largest sample is next to it. The halvings bring
+    it within a sample.
     """
     for k in range(W):
         n, h_t, h_r = q[N + k], q[HT + k], q[HR + k]
@@ -323,7 +323,7 @@ def _smooth_nu(q, step, c, lam):
         over_horizon = bullington_point_nu(s_tim, s_rim, h_t, h_r, d, lam, step, d - step)
 
         low, width = 0.0, 1.0
-        for _ in range(18):
+        for _ in range(halvings):
             width *= 0.5
             x = low + width
             rising = c * d * x * (1.0 - x) * (1.0 - 2.0 * x) + a * (1.0 - x) - b * x > 0.0
@@ -338,6 +338,16 @@ def _smooth_nu(q, step, c, lam):
         in_sight = best * math.sqrt(0.002 * d / lam)
         nu = in_sight if s_tim < b - a else over_horizon
         q[NU_SMOOTH + k] = nu if last >= 1.0 else -10.0
+
+
+@kernel
+def _smooth_nu_short(q, step, c, lam):
+    _smooth_nu(q, step, c, lam, 12)
+
+
+@kernel
+def _smooth_nu_long(q, step, c, lam):
+    _smooth_nu(q, step, c, lam, 18)
 
 
 @inlined
@@ -359,7 +369,13 @@ def _diffraction(q, nus, s_tims, s_rims, out, step, hts, a_km, f_ghz, lam, pol, 
         _spherical_mixed(q, step, a_km, f_ghz, lam, pol)
     else:
         _spherical(q, step, a_km, f_ghz, lam, pol)
-    _smooth_nu(q, step, 500.0 / a_km, lam)
+    farthest = 0.0
+    for j in range(W):
+        farthest = max(farthest, q[N + j])
+    if farthest <= 4096.0:
+        _smooth_nu_short(q, step, 500.0 / a_km, lam)
+    else:
+        _smooth_nu_long(q, step, 500.0 / a_km, lam)
     _delta_bullington(q, nus, s_tims, s_rims, out, step, hts, lam)
 
 

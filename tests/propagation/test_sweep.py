@@ -71,6 +71,17 @@ def test_equals_path_by_path_on_real_mountains(shared, p):
         assert differences(h, *flat, 0.0927, htg, 1.5, 0.358, p).max() < 1e-6
 
 
+@pytest.mark.parametrize("kind", range(6))
+def test_equals_path_by_path_far_out_on_long_radials(kind):
+    """Beyond 4096 samples, 30 m apart, every 500th receiver."""
+    ground = draw_terrain(np.random.default_rng(kind), 6500, kind)
+    want = (np.arange(6500) % 500 == 499).astype(np.uint8)
+    for p in (10.0, 50.0):
+        swept = by_sweep(*ground, 0.03, 60.0, 1.5, 0.358, p, want=want)
+        for n in np.flatnonzero(want):
+            assert swept[n] == pytest.approx(by_path(*ground, 0.03, 60.0, 1.5, 0.358, p, n), abs=1e-6)
+
+
 def test_samples_not_wanted_are_left_alone_and_change_nothing():
     h, clutter, zone = draw_terrain(np.random.default_rng(9), 300, 4)
     everything = by_sweep(h, clutter, zone, 0.05, 30.0, 1.5, 0.358, 50.0)
