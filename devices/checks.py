@@ -1,0 +1,233 @@
+"""Whether rows can be true: clocks, ids, levels, ranges, positions. What cannot be is rejected or set to unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from devices import datum as datums
+from devices.draft import Draft
+from devices.errors import DevicesError
+from devices.formats.numbers import take
+from devices.jumps import find_jumps
+from devices.records import LIMITS
+
+EARLIEST_US = 1_262_304_000_000_000  # 2010-01-01
+AHEAD_US = 600_000_000
+LONGEST_ID = 32
+OLD_S, TOO_OLD_S = 5.0, 20.0
+INCONSISTENT = 0.5  # of the positions: then the file is refused, and not its rows
+
+
+@dataclass
+class Context:
+    """What the rows are held against. now_us: our clock; datum: declared ("" where not); area: lon_min, lat_min,
+    lon_max, lat_max of the project; known_devices: ids of the register."""
+
+    now_us: int
+    datum: str = ""
+    area: tuple[float, float, float, float] | None = None
+    known_devices: Collection[str] = ()
+
+
+def check(draft: Draft, context: Context) -> Draft:
+    """The rows that are left, with positions on WGS 84. Raises DevicesError where the file as a whole can't be right."""
+    _clock(draft, context.now_us)
+    _devices(draft, context.known_devices)
+    _levels(draft)
+    _ranges(draft)
+    left = draft.filter(draft.alive)
+    if left is draft:
+        rejected, draft.rejected = draft.rejected, []
+    else:
+        rejected = draft.rejected
+    _positions(left, context)
+    left.rejected, left.skipped, left.alive = rejected, draft.skipped, np.ones(len(left), bool)
+    return left
+
+
+def _clock(draft: Draft, now_us: int) -> None:
+    good = (draft.time_us >= EARLIEST_US) & (draft.time_us <= now_us + AHEAD_US)
+    host = draft.raw.pop("host_us", None)
+    if host is not None:
+        usable = ~good & (host >= EARLIEST_US) & (host <= now_us + AHEAD_US)
+        draft.time_us = np.where(usable, host, draft.time_us)
+        draft.flag(usable, "clock")
+        draft.texts["time_source"] = pc.if_else(pa.array(usable), "host", draft.text("time_source"))
+        draft.reject(~good & ~usable & (draft.time_us == 0), "time_utc_us", "time_unreadable")
+        good |= usable
+    stamps = pc.cast(pa.array(draft.time_us), pa.timestamp("us")) if not good.all() else None
+    draft.reject(~good, "time_utc_us", "time_out_of_range", stamps)
+
+
+def _devices(draft: Draft, known: Collection[str]) -> None:
+    """Ids as text: ='0123 and the like are undone; what a spreadsheet spoilt is refused, unless the register has
+    exactly one id that it can have been."""
+    if isinstance(draft.device, str):
+        if len(draft.device) > LONGEST_ID:
+            raise DevicesError(f"device id {draft.device!r} has more than {LONGEST_ID} characters")
+        return
+    coded = draft.device.dictionary_encode()
+    by_stripped: dict[str, list[str]] = {}
+    for name in known:
+        by_stripped.setdefault(name.lstrip("0"), []).append(name)
+    known = set(known)
+    good, codes = [], []
+    for word in coded.dictionary.to_pylist():
+        name, code = _restore(word, known, by_stripped)
+        good.append(name)
+        codes.append(code)
+    reasons = take(coded, np.array(codes, object), "device_missing")
+    for code in {*codes, "device_missing"} - {""}:
+        draft.reject(reasons == code, "device_id", code, draft.device)
+    draft.device = pa.DictionaryArray.from_arrays(coded.indices, pa.array(good, pa.string())).dictionary_decode()
+
+
+def _restore(word: str, known: set[str], by_stripped: dict[str, list[str]]) -> tuple[str, str]:
+    """(id, "") or (text, code of the reason)."""
+    name = word.strip()
+    if name.startswith('="') and name.endswith('"'):
+        name = name[2:-1]
+    elif name.startswith("'"):
+        name = name[1:]
+    if name in known:
+        return name, ""
+    mantissa, _, exponent = name.upper().partition("E+")
+    if exponent.isdigit() and mantissa.replace(".", "", 1).replace(",", "", 1).isdigit():
+        return name, "device_mangled"
+    whole = name[:-2] if name.endswith(".0") and name[:-2].isdigit() else name
+    candidates = by_stripped.get(whole.lstrip("0"), []) if whole.isdigit() else []
+    if len(candidates) == 1 and len(candidates[0]) > len(whole):
+        return candidates[0], ""
+    if whole != name:
+        return (whole, "") if whole in known else (name, "device_mangled")
+    if not name:
+        return name, "device_missing"
+    return name, "device_too_long" if len(name) > LONGEST_ID else ""
+
+
+def _levels(draft: Draft) -> None:
+    level = draft.numbers.get("rssi_dbm")
+    if level is None:
+        return
+    low, high = LIMITS["rssi_dbm"].low, LIMITS["rssi_dbm"].high
+    draft.reject(level >= 0, "rssi_dbm", "level_positive", level)
+    draft.reject((level < low) & (level >= 2 * low), "rssi_dbm", "level_half_db", level)
+    draft.reject((level < low) | (level > high), "rssi_dbm", "level_out_of_range", level)
+
+
+def _ranges(draft: Draft) -> None:
+    for name, limit in LIMITS.items():
+        values = draft.numbers.get(name)
+        if values is None or name in ("rssi_dbm", "lat", "lon"):
+            continue
+        outside = (values < limit.low) | (values > limit.high)
+        if not outside.any():
+            continue
+        if limit.outside == "reject":
+            draft.reject(outside, name, "frequency_out_of_range" if name == "freq_hz" else "not_a_number", values)
+        else:
+            draft.flag(outside, f"{name}_range")
+            draft.numbers[name] = np.where(outside, np.nan, values)
+    course = draft.numbers.get("course_deg")
+    if course is not None:
+        draft.numbers["course_deg"] = np.where(course == 360.0, 0.0, course)
+
+
+def _positions(draft: Draft, context: Context) -> None:
+    lat, lon = draft.numbers.get("lat"), draft.numbers.get("lon")
+    if lat is None or lon is None:
+        draft.numbers.pop("lat", None)
+        draft.numbers.pop("lon", None)
+        return
+    half = np.isnan(lat) != np.isnan(lon)
+    zero = (lat == 0) & (lon == 0)
+    edge = (np.abs(lat) >= 90) | (np.abs(lon) >= 180)
+    there = ~(np.isnan(lat) | np.isnan(lon) | zero)
+    _whole_file(lat[there], lon[there], context.area)
+    swapped = there & (np.abs(lat) > 90) & (np.abs(lat) <= 180) & (np.abs(lon) <= 90)
+    draft.flag(zero, "position_zero")
+    draft.flag(swapped, "position_swapped")
+    draft.flag((edge & there & ~swapped) | half, "position_range")
+    gone = zero | edge | half | swapped
+    age = draft.numbers.get("pos_age_s")
+    if age is not None:
+        draft.flag((age > OLD_S) & (age <= TOO_OLD_S), "position_age")
+        draft.flag(age > TOO_OLD_S, "position_old")
+        gone |= age > TOO_OLD_S
+    lat, lon = np.where(gone, np.nan, lat), np.where(gone, np.nan, lon)
+    lat, lon = _to_wgs84(draft, lat, lon, context)
+    jumped = find_jumps(draft, lat, lon)
+    draft.flag(jumped, "jump")
+    lat, lon = np.where(jumped, np.nan, lat), np.where(jumped, np.nan, lon)
+    draft.numbers["lat"], draft.numbers["lon"] = lat, lon
+    _fix(draft, ~np.isnan(lat))
+
+
+def _fix(draft: Draft, there: np.ndarray) -> None:
+    """A row without position has no fix; one with a position of unknown kind counts as the least, 2d."""
+    fix = draft.texts.get("fix")
+    default = "2d" if fix is None or fix == "none" else fix
+    if isinstance(default, str):
+        draft.texts["fix"] = default if there.all() else "none" if not there.any() else pa.array(
+            np.where(there, default, "none"))  # fmt: skip
+    else:
+        draft.texts["fix"] = pc.if_else(pa.array(there), pc.fill_null(default, "2d"), "none")
+
+
+def _to_wgs84(draft: Draft, lat: np.ndarray, lon: np.ndarray, context: Context) -> tuple[np.ndarray, np.ndarray]:
+    declared = draft.texts.get("datum_in")
+    if declared is None or isinstance(declared, str):
+        datum = context.datum or declared or ""
+        _need_datum(datum, lat, lon)
+        draft.texts["datum_in"] = datum or "wgs84"
+        return datums.to_wgs84(lat, lon, datum)
+    filled = pc.fill_null(declared, context.datum)
+    undeclared = pc.equal(filled, "").to_numpy(zero_copy_only=False)
+    _need_datum("", lat[undeclared], lon[undeclared])
+    draft.texts["datum_in"] = pc.if_else(pa.array(undeclared), "wgs84", filled)
+    for datum in ("gcj02", "bd09"):
+        rows = pc.equal(filled, datum).to_numpy(zero_copy_only=False)
+        if rows.any():
+            lat[rows], lon[rows] = datums.to_wgs84(lat[rows], lon[rows], datum)
+    return lat, lon
+
+
+def _need_datum(datum: str, lat: np.ndarray, lon: np.ndarray) -> None:
+    if not datum and datums.in_china(lat, lon).any():
+        raise DevicesError(
+            "positions in China without a datum: they can be 300 to 700 m off. Declare it: --datum wgs84 for a GPS "
+            "receiver, gcj02 for AMap or Tencent, bd09 for Baidu, cgcs2000 for survey"
+        )
+
+
+def _whole_file(lat: np.ndarray, lon: np.ndarray, area: tuple[float, float, float, float] | None) -> None:
+    """Refuse positions that are wrong as a whole, with the likely cause."""
+    if not len(lat):
+        return
+    off = (np.abs(lat) > 90) | (np.abs(lon) > 180)
+    nmea = (np.abs(lat) > 90) & (np.abs(lat) < 9000) & (np.abs(lat) % 100 < 60) & (np.abs(lon) < 18000) \
+        & (np.abs(lon) > 180) & (np.abs(lon) % 100 < 60)  # fmt: skip
+    swapped = (np.abs(lat) > 90) & (np.abs(lat) <= 180) & (np.abs(lon) <= 90)
+    if area is not None:
+        west, south, east, north = area
+        inside = (lon >= west - 1) & (lon <= east + 1) & (lat >= south - 1) & (lat <= north + 1)
+        other_way = (lat >= west - 1) & (lat <= east + 1) & (lon >= south - 1) & (lon <= north + 1)
+        off |= ~inside
+        swapped |= other_way & ~inside
+    if off.mean() <= INCONSISTENT:
+        return
+    if nmea.mean() > INCONSISTENT:
+        raise DevicesError(
+            f'positions such as {lat[0]:g}, {lon[0]:g} are not degrees but degrees and minutes (ddmm.mmmm): declare '
+            'degrees = "nmea" for lat and lon in the description'
+        )
+    if swapped.mean() > INCONSISTENT:
+        raise DevicesError(
+            f"latitude and longitude are swapped ({lat[0]:g}, {lon[0]:g}): name the columns the other way round in "
+            "the description, or in the header"
+        )

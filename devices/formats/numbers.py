@@ -1,0 +1,58 @@
+"""Texts to numbers, whole columns at a time: the plain case at once, what is odd by rule, what is no number told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PLAIN = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
+UNIT = r"^([-+]?[\d.,]+)\s*(?:dBm|dbm|DBM|dB|m/s|km/h|m|°|%|Hz|kHz|MHz|s)$"
+
+
+def to_numbers(texts: pa.Array, decimal: str, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
+    """((n,) float64 with NaN for null, (n,) bool: filled, but no number)."""
+    try:
+        pc.cast(texts[:50], pa.float64())  # a cast that fails is slow: let it fail on few
+        values = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
+        if decimal != "," and not np.isinf(values).any():
+            return values, np.zeros(len(values), bool)
+    except pa.ArrowInvalid:
+        pass
+    plain = clean(texts, null_words)
+    for minus in ("\u2212", "\u2013", "\uff0d"):
+        plain = pc.replace_substring(plain, minus, "-")
+    plain = pc.replace_substring_regex(plain, UNIT, r"\1")
+    comma = r"^([-+]?\d+),(\d+)$" if decimal == "," else r"^([-+]?\d+),(\d{1,2}|\d{4,})$"
+    plain = pc.replace_substring_regex(plain, comma, r"\1.\2")
+    good = pc.match_substring_regex(plain, PLAIN)
+    values = pc.cast(pc.if_else(good, plain, None), pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    bad = ~pc.fill_null(good, True).to_numpy(zero_copy_only=False) | np.isinf(values)
+    return np.where(bad, np.nan, values), bad
+
+
+def clean(texts: pa.Array, null_words: frozenset[str]) -> pa.Array:
+    """Without white space around, null words as null."""
+    plain = pc.utf8_trim_whitespace(texts)
+    null = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(sorted(null_words)))
+    return pc.if_else(null, None, plain)
+
+
+def to_numbers_of_base(texts: pa.Array, base: int, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
+    """As `to_numbers`, for whole numbers of base 16 and the like; each spelling is read once."""
+    coded = clean(texts, null_words).dictionary_encode()
+    values, bad = [], []
+    for word in coded.dictionary.to_pylist():
+        try:
+            values.append(float(int(word, base)))
+            bad.append(False)
+        except ValueError:
+            values.append(np.nan)
+            bad.append(True)
+    return take(coded, np.array(values), np.nan), take(coded, np.array(bad, bool), False)
+
+
+def take(coded: pa.DictionaryArray, values: np.ndarray, null) -> np.ndarray:
+    """values[i] for each row whose word is the dictionary's i-th; `null` for null."""
+    codes = pc.fill_null(coded.indices, len(values)).to_numpy(zero_copy_only=False)
+    return np.append(values, null)[codes]

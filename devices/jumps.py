@@ -1,0 +1,73 @@
+"""Positions that the others of the same device rule out: a fix far away for a moment, the track going on after it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.compute as pc
+
+from devices.draft import Draft
+
+EARTH_M = 6_371_008.8
+FASTEST_MPS = 150.0
+SLACK_M = 300.0  # of two fixes in the same second
+
+
+def distance_m(lat1, lon1, lat2, lon2) -> np.ndarray:
+    """Great-circle distance on the sphere, metres; degrees in."""
+    p1, p2 = np.radians(lat1), np.radians(lat2)
+    half = np.sin((p2 - p1) / 2) ** 2 + np.cos(p1) * np.cos(p2) * np.sin(np.radians(lon2 - lon1) / 2) ** 2
+    return 2 * EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+
+
+def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+    """(n,) bool. The track of a device is cut where it would have to go faster than 150 m/s; the longest piece is
+    believed, and of the others those that can be reached from it."""
+    jumped = np.zeros(len(lat), bool)
+    there = np.flatnonzero(~np.isnan(lat))
+    if len(there) < 3:
+        return jumped
+    if isinstance(draft.device, str):
+        device = np.zeros(len(lat), np.int64)
+    else:
+        device = pc.fill_null(draft.device.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+    time, device = draft.time_us[there], device[there]
+    order = np.arange(len(there))
+    if (np.diff(device) < 0).any() or (np.diff(time)[np.diff(device) == 0] < 0).any():
+        order = np.lexsort((time, device))
+    rows = there[order]
+    time, device, y, x = time[order], device[order], lat[rows], lon[rows]
+    same = device[1:] == device[:-1]
+    # most rows move little: the plain difference of degrees decides for them
+    near = (np.abs(np.diff(y)) + np.abs(np.diff(x))) * 111_195 < SLACK_M
+    look = np.flatnonzero(same & ~near)
+    cut = np.zeros(len(same), bool)
+    cut[look] = ~_reachable(y[look], x[look], time[look], y[look + 1], x[look + 1], time[look + 1])
+    if not cut.any():
+        return jumped
+    starts = np.flatnonzero(np.concatenate(([True], cut | ~same)))
+    ends = np.append(starts[1:], len(rows))
+    by_device: dict[int, list[int]] = {}
+    for piece, start in enumerate(starts.tolist()):
+        by_device.setdefault(int(device[start]), []).append(piece)
+    for pieces in by_device.values():
+        if len(pieces) < 2 or ends[pieces[-1]] - starts[pieces[0]] < 3:
+            continue
+        sizes = [int(ends[p] - starts[p]) for p in pieces]
+        anchor = int(np.argmax(sizes))
+        for step in (1, -1):
+            believed = pieces[anchor]
+            at = anchor + step
+            while 0 <= at < len(pieces):
+                piece = pieces[at]
+                a, b = (ends[believed] - 1, starts[piece]) if step > 0 else (ends[piece] - 1, starts[believed])
+                if _reachable(y[a], x[a], time[a], y[b], x[b], time[b]):
+                    believed = piece
+                else:
+                    jumped[rows[starts[piece] : ends[piece]]] = True
+                at += step
+    return jumped
+
+
+def _reachable(y1, x1, t1, y2, x2, t2):
+    apart = distance_m(y1, x1, y2, x2)
+    return apart <= SLACK_M + FASTEST_MPS * np.abs(t2 - t1) / 1e6

@@ -1,0 +1,89 @@
+"""The file of rejected rows beside an import: what a person needs to put them right."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from devices import rejects
+
+SUFFIX = ".rejects.csv"
+HEADER = ("row", "column", "value", "code", "reason", "原因")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def escaped(text: str) -> str:
+    """A cell that a spreadsheet takes for text, whatever it begins with; numbers stay."""
+    if text.startswith(FORMULA_STARTS):
+        try:
+            float(text)
+        except ValueError:
+            return "'" + text
+    return text
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name beside the path; renamed to it where the block ends well, else removed."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class RejectFile:
+    """Collects rejected rows on disk, so that their number costs no memory; `keep` gives the file its name."""
+
+    def __init__(self, beside: Path, fallback: Path) -> None:
+        folder = beside.parent if os.access(beside.parent, os.W_OK) else fallback
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / (beside.name + SUFFIX)
+        self.rows = 0
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._file = None
+
+    def add(self, table: pa.Table, part: str) -> None:
+        """part: member of an archive that the rows are of, or ""."""
+        if self._file is None:
+            self._file = self._partial.open("w", encoding="utf-8-sig", newline="")
+            csv.writer(self._file).writerow(HEADER if not part else (*HEADER, "file"))
+        writer = csv.writer(self._file)
+        for row in table.to_pylist():
+            code = row["code"]
+            cells = [row["row_no"], escaped(row["column"] or ""), escaped(row["value"] or ""), code,
+                     rejects.text(code), rejects.text(code, "zh")]  # fmt: skip
+            writer.writerow([*cells, escaped(part)] if part else cells)
+        self.rows += table.num_rows
+
+    def keep(self) -> Path | None:
+        """The finished file, or None where nothing was rejected; a file of an earlier import goes then."""
+        if self._file is None:
+            if is_ours(self.path):
+                self.path.unlink()
+            return None
+        self._file.close()
+        if self.path.exists() and not is_ours(self.path):
+            self.path = self.path.with_name(self.path.name.removesuffix(SUFFIX) + f".{os.getpid()}{SUFFIX}")
+        os.replace(self._partial, self.path)
+        self._file = None
+        return self.path
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a file of rejected rows: it must not be imported, and may be replaced."""
+    if not path.name.endswith(SUFFIX) or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(120).decode("utf-8-sig", "replace").startswith(",".join(HEADER[:5]))

@@ -1,0 +1,169 @@
+"""The fleet store: a SQLite file, or a PostgreSQL database where several offices write.
+
+One import writes at a time: it holds the store's lock from its first row to its receipt, so that it is there whole or
+not at all. Others wait and say so; readers never wait.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from devices import schema
+from devices.errors import DevicesError
+
+LOCK = 0x7264_636F  # of PostgreSQL's advisory locks
+PATIENCE_S = 1800.0
+ASK_EVERY_S = 1.0
+
+
+class StoreError(OSError):
+    """The store cannot be reached or written: not the input's fault."""
+
+
+class Store:
+    """url: postgresql://..., or the path of a SQLite file. create: make it where it is not there yet.
+
+    Raises DevicesError where there is none, or what is there is no fleet store; StoreError where it can't be reached.
+    """
+
+    def __init__(self, url: str | Path, create: bool = True) -> None:
+        text = str(url)
+        scheme, there, rest = text.partition("://")
+        self.is_postgres = scheme.split("+")[0] in ("postgresql", "postgres")
+        if there and not self.is_postgres and scheme != "sqlite":
+            raise DevicesError(f"store {scheme}://: use the path of a SQLite file, or postgresql://user@host/database")
+        if self.is_postgres:
+            self.name = sa.make_url(f"postgresql://{rest}").render_as_string(hide_password=True)
+            self.engine = _postgres(f"postgresql+psycopg://{rest}")
+        else:
+            self.path = Path(rest.removeprefix("/") if there else text)
+            self.name = str(self.path)
+            if not create and not self.path.exists():
+                raise DevicesError(
+                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` makes it"
+                )
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.engine = _sqlite(self.path)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        with self._named_errors(), self.engine.connect() as connection:
+            have = schema.version_of(connection)
+        if have != max(schema.MIGRATIONS):
+            with self.write() as connection:
+                schema.migrate(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A consistent view of the store."""
+        with self._named_errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, waiting: Callable[[float], None] | None = None, lock: bool = True) -> Iterator[sa.Connection]:
+        """A transaction that holds the store's lock; committed where the block ends well, else nothing happened.
+
+        waiting: told the seconds waited while another process writes. lock: False for a single row that conflicts
+        with nobody's; SQLite has one writer at a time all the same.
+        """
+        with self._named_errors(), self.engine.connect() as connection:
+            connection = connection.execution_options(write=True)
+            with self._begin(connection, waiting, lock and self.is_postgres):
+                yield connection
+
+    @contextmanager
+    def _begin(self, connection: sa.Connection, waiting: Callable[[float], None] | None,
+               lock: bool) -> Iterator[None]:  # fmt: skip
+        start = time.monotonic()
+        while True:
+            try:
+                transaction = connection.begin()
+                if not lock or connection.execute(
+                    sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}
+                ).scalar():
+                    break
+                transaction.rollback()
+                time.sleep(ASK_EVERY_S)
+            except sa.exc.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+            waited = time.monotonic() - start
+            if waited > PATIENCE_S:
+                raise StoreError(f"{self.name}: another import has been writing for {waited / 60:.0f} minutes; try later")
+            if waiting is not None:
+                waiting(waited)
+        with transaction:
+            yield
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            raise self._named(str(error.orig).strip().splitlines()[0]) from error
+        except sqlite3.Error as error:
+            raise self._named(str(error)) from error
+
+    def _named(self, text: str) -> Exception:
+        if "not a database" in text or "no such column" in text:
+            return DevicesError(f"{self.name}: is no fleet store ({text})")
+        return StoreError(f"{self.name}: {text}")
+
+
+def _sqlite(path: Path) -> sa.Engine:
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": ASK_EVERY_S, "isolation_level": None})
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection, _) -> None:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
+        connection.execute("pragma cache_size = -262144")
+        connection.execute("pragma foreign_keys = on")
+
+    @sa.event.listens_for(engine, "begin")
+    def _(connection) -> None:
+        write = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("begin immediate" if write else "begin")
+
+    return engine
+
+
+def _postgres(url: str) -> sa.Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise DevicesError("PostgreSQL needs the package psycopg: pip install 'radiocov[postgres]'") from error
+
+
+def this_person() -> str:
+    """Who works here, for receipts and logs: RADIOCOV_USER, else the account's name."""
+    try:
+        return os.environ.get("RADIOCOV_USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def now_us() -> int:
+    """Our clock, microseconds since 1970 UTC."""
+    return time.time_ns() // 1000

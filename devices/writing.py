@@ -1,0 +1,187 @@
+"""Rows into the store, a block at a time: texts that many rows share become one context, columns go in bound as they
+are, and rows that are there already stay as they were."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import sqlalchemy as sa
+
+from devices import schema
+from devices.draft import Draft
+from devices.identity import FIELDS as IDENTITY_FIELDS
+from devices.identity import Occurrences, combine
+from devices.records import Record
+from devices.store import Store
+
+KEY = ("device", "time_us", "identity", "occurrence")
+STAGE = "incoming"
+
+
+class Writer:
+    """Writes the blocks of one batch within the caller's transaction."""
+
+    def __init__(self, store: Store, connection: sa.Connection, batch: int) -> None:
+        self.connection, self.batch, self.is_postgres = connection, batch, store.is_postgres
+        self.devices: dict[str, int] = {}
+        self._contexts: dict[tuple, int] = {}
+        self._driver = connection.connection.driver_connection
+        self._staged = False
+
+    def write(self, draft: Draft, occurrences: Occurrences) -> int:
+        """Number of rows that were not there yet. occurrences: of the source that the rows come from."""
+        n = len(draft)
+        if not n:
+            return 0
+        device = self._device_numbers(draft)
+        identity = draft.identity if draft.identity is not None else combine(draft.raw or _raw_of(draft), n)
+        order = _order(device, draft.time_us, identity)
+        if order is not None:
+            device, identity, draft = device[order], identity[order], draft.take(order)
+        columns: dict[str, Any] = {
+            "device": device, "time_us": draft.time_us, "identity": identity,
+            "occurrence": occurrences.number(device, draft.time_us, identity), "batch": self.batch,
+            "row_no": draft.row_no, "context": self._context_numbers(draft),
+        }  # fmt: skip
+        columns |= {name: draft.numbers[name] for name in schema.RECORD_NUMBERS if name in draft.numbers}
+        refs = draft.texts.get("raw_ref")
+        if refs is not None and refs != "":
+            columns["raw_ref"] = refs
+        return self._copy(columns, n) if self.is_postgres else self._bind(columns)
+
+    def _bind(self, columns: dict[str, Any]) -> int:
+        before = self._driver.total_changes
+        if not columns["occurrence"].any():
+            columns["occurrence"] = 0
+        marks = ", ".join(str(value) if isinstance(value, int) else "?" for value in columns.values())
+        values = [value.tolist() if isinstance(value, np.ndarray) else value.to_pylist()
+                  for value in columns.values() if not isinstance(value, int)]  # fmt: skip
+        sql = f"insert into records ({', '.join(columns)}) values ({marks}) on conflict do nothing"
+        self._driver.executemany(sql, zip(*values, strict=True))  # NaN is stored as null
+        return self._driver.total_changes - before
+
+    def _copy(self, columns: dict[str, Any], n: int) -> int:
+        names = ", ".join(columns)
+        table = pa.table({
+            name: pa.repeat(value, n) if isinstance(value, int)
+            else pa.array(value, from_pandas=True) if isinstance(value, np.ndarray) else value
+            for name, value in columns.items()
+        })  # fmt: skip
+        text = io.BytesIO()
+        pa.csv.write_csv(table, text, pa.csv.WriteOptions(include_header=False))
+        with self._driver.cursor() as cursor:
+            if not self._staged:
+                cursor.execute(f"create temporary table {STAGE} (like records) on commit drop")
+                self._staged = True
+            with cursor.copy(f"copy {STAGE} ({names}) from stdin with (format csv)") as copy:
+                copy.write(text.getbuffer())
+            cursor.execute(f"insert into records ({names}) select {names} from {STAGE} on conflict do nothing")
+            new = cursor.rowcount
+            cursor.execute(f"truncate {STAGE}")
+        return new
+
+    def _device_numbers(self, draft: Draft) -> np.ndarray:
+        if isinstance(draft.device, str):
+            return np.full(len(draft), self._device(draft.device), np.int64)
+        coded = draft.device.dictionary_encode()
+        numbers = np.array([self._device(name) for name in coded.dictionary.to_pylist()], np.int64)
+        return numbers[coded.indices.to_numpy()]
+
+    def _device(self, name: str) -> int:
+        if name not in self.devices:
+            table = schema.handsets
+            found = self.connection.execute(sa.select(table.c.id).where(table.c.device_id == name)).scalar()
+            if found is None:
+                made = self.connection.execute(
+                    sa.insert(table).values(device_id=name, registered=False, state="in service"))
+                found = made.inserted_primary_key[0]
+            self.devices[name] = found
+        return self.devices[name]
+
+    def _context_numbers(self, draft: Draft) -> np.ndarray | int:
+        fixed, coded = {}, []
+        for name in schema.CONTEXT_FIELDS:
+            value = _context_value(draft, name)
+            if isinstance(value, pa.Array):
+                coded.append((name, value.dictionary_encode()))
+            else:
+                fixed[name] = value
+        if not coded:
+            return self._context(fixed)
+        codes = np.zeros(len(draft), np.int64)
+        inverse = first = None
+        for _, column in coded:
+            codes = codes * (len(column.dictionary) + 1) + pc.fill_null(column.indices, -1).to_numpy() + 1
+            _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+            codes = inverse
+        assert first is not None and inverse is not None
+        numbers = []
+        for row in first.tolist():
+            numbers.append(self._context(fixed | {name: column[row].as_py() for name, column in coded}))
+        return np.array(numbers, np.int64)[inverse]
+
+    def _context(self, values: dict[str, Any]) -> int:
+        """Number of a combination of what records share; it is stored where it is new."""
+        values = {name: values[name] for name in schema.CONTEXT_FIELDS}
+        known = tuple(values.values())
+        if known not in self._contexts:
+            key = hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
+            table = schema.contexts
+            found = self.connection.execute(sa.select(table.c.id).where(table.c.key == key)).scalar()
+            if found is None:
+                made = self.connection.execute(sa.insert(table).values(key=key, **values))
+                found = made.inserted_primary_key[0]
+            self._contexts[known] = found
+        return self._contexts[known]
+
+
+_DEFAULTS = Record(0, "")
+
+
+def _context_value(draft: Draft, name: str) -> pa.Array | Any:
+    """A column, or the one value that all rows have."""
+    if name == "flags":
+        return draft.flag_texts()
+    if name in schema.CONTEXT_NUMBERS:
+        values = draft.numbers.get(name)
+        if values is None:
+            return None
+        if (values == values[0]).all():
+            return float(values[0])
+        return pa.array(values, from_pandas=True)
+    return draft.texts.get(name, getattr(_DEFAULTS, name))
+
+
+def _raw_of(draft: Draft) -> dict[str, Any]:
+    """What identity is made of where no raw values came along: the fields themselves."""
+    found = {name: draft.numbers[name] for name in IDENTITY_FIELDS if name in draft.numbers}
+    return found | {name: draft.text(name) for name in IDENTITY_FIELDS if name in draft.texts}
+
+
+def _order(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> np.ndarray | None:
+    """Rows by device, time and identity; None where they are in order."""
+    later = np.diff(device)
+    after = np.diff(time_us)
+    same = (later == 0) & (after == 0)
+    if ((later > 0) | ((later == 0) & (after > 0)) | (same & (identity[1:] >= identity[:-1]))).all():
+        return None
+    return np.lexsort((identity, time_us, device))
+
+
+def reject_counts(tables: Iterable[pa.Table]) -> dict[tuple[str, str], int]:
+    """(code, column) -> rows."""
+    counts: dict[tuple[str, str], int] = {}
+    for table in tables:
+        grouped = table.group_by(["code", "column"]).aggregate([([], "count_all")])
+        for row in grouped.to_pylist():
+            key = row["code"], row["column"]
+            counts[key] = counts.get(key, 0) + row["count_all"]
+    return counts

@@ -1,0 +1,47 @@
+"""Where a project's fleet store is, and what the project says about where handsets are used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from devices.store import Store
+from radiocov.project import Project, load_project
+
+FILE_NAME = "fleet.sqlite"
+MARGIN_DEG = 0.5
+
+
+def store_of(project: Project, url: str = "", create: bool = True) -> Store:
+    """The store: `url`, else RADIOCOV_STORE, else fleet.sqlite in the project's folder.
+
+    It is not kept in .radiocov, which holds what can be computed again.
+    """
+    return Store(url or os.environ.get("RADIOCOV_STORE") or project.folder / FILE_NAME, create)
+
+
+def open_store(path: str, url: str = "", create: bool = True) -> Store:
+    """The store of the project in a folder. Raises ProjectError where there is no project."""
+    return store_of(load_project(path), url, create)
+
+
+def area_of(project: Project) -> tuple[float, float, float, float] | None:
+    """lon_min, lat_min, lon_max, lat_max of where the project is: its extent, else around its sites; None if unknown."""
+    if project.grid.extent is not None:
+        west, south, east, north = project.grid.extent
+        return west, south, east, north
+    from radiocov.network import read_sites
+
+    try:
+        sites, _ = read_sites(project.sites_file)
+    except OSError:
+        return None
+    if not sites:
+        return None
+    lons, lats = [site.lon for site in sites], [site.lat for site in sites]
+    return min(lons) - MARGIN_DEG, min(lats) - MARGIN_DEG, max(lons) + MARGIN_DEG, max(lats) + MARGIN_DEG
+
+
+def fallback_folder(project: Project) -> Path:
+    """For lists of rejected rows where they cannot stand beside the log."""
+    return project.folder / "rejects"

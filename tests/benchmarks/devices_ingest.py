@@ -1,0 +1,94 @@
+"""Speed of imports, as ratios within one run: ``python tests/benchmarks/devices_ingest.py [--rows N] [--postgres URL]``.
+
+End to end means what `radiocov logs import` does: digest, decoding, every check, identity, writing, receipt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from devices.cells import per_cell
+from devices.query import Wanted
+from devices.formats.fields import Declared
+from devices.ingest import Order, import_file
+from devices.store import Store
+
+BLOCK = 1_000_000
+
+
+def make_log(path: Path, rows: int, devices: int = 20) -> None:
+    """Ten columns of what a fleet of handsets records, each at one row a second, sorted by time."""
+    rng = np.random.default_rng(1)
+    with path.open("wb") as file:
+        for start in range(0, rows, BLOCK):
+            n = min(BLOCK, rows - start)
+            at = np.arange(start, start + n)
+            device, second = at % devices, at // devices
+            time_us = 1_760_000_000_000_000 + second * 1_000_000
+            lat = 41.8 + 0.2 * np.sin(second / 7000 + device) + rng.normal(0, 1e-5, n)
+            lon = 123.4 + 0.3 * np.cos(second / 9000 + device * 2) + rng.normal(0, 1e-5, n)
+            stamps = pa.array(time_us).cast(pa.timestamp("us")).cast(pa.timestamp("s"))
+            table = pa.table({
+                "time": stamps.cast(pa.string()), "device_id": pa.array([f"{46001000 + d}" for d in range(devices)])
+                .take(pa.array(device)), "latitude": np.round(lat, 7), "longitude": np.round(lon, 7),
+                "speed": np.round(rng.uniform(0, 25, n), 1), "site_id": pa.array([f"S{s:03}" for s in range(40)])
+                .take(pa.array(rng.integers(0, 40, n))), "channel": rng.integers(1, 9, n),
+                "rssi_dbm": np.round(rng.normal(-85, 12, n).clip(-125, -40), 1),
+                "ber": np.round(rng.exponential(0.5, n).clip(0, 20), 2), "battery": rng.integers(20, 100, n),
+            })  # fmt: skip
+            options = pa.csv.WriteOptions(include_header=start == 0, quoting_style="none", quoting_header="none")
+            pa.csv.write_csv(table, file, options)
+
+
+def timed(name: str, rows: int, work) -> float:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"{name:52} {wall:7.2f} s  {rows / wall:12,.0f} rows/s  {rows / cpu:12,.0f} rows/s of one core")
+    return wall
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--postgres", help="URL of an empty database, to measure it as well")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.csv"
+        make_log(path, options.rows)
+        print(f"{options.rows:,} rows, {path.stat().st_size / 2**20:.0f} MiB")
+        order = Order(Declared(zone="UTC", datum="wgs84"))
+        with Store(Path(folder) / "fleet.sqlite") as store:
+            ours = timed("CSV to SQLite, end to end", options.rows, lambda: import_file(store, path, order))
+            print(f"{'':52} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most, "
+                  f"{store.path.stat().st_size / options.rows:.0f} bytes a row on disk")  # fmt: skip
+            again = Path(folder) / "again.csv"
+            again.write_bytes(path.read_bytes() + b"\n")
+            timed("the same rows again, all known", options.rows, lambda: import_file(store, again, order))
+            again.unlink()
+            timed("per-cell figures of all rows", options.rows, lambda: per_cell(store, Wanted()))
+        if options.postgres:
+            with Store(options.postgres) as store:
+                timed("CSV to PostgreSQL, end to end", options.rows, lambda: import_file(store, path, order))
+                timed("per-cell figures of all rows", options.rows, lambda: per_cell(store, Wanted()))
+        arrow = timed("pyarrow.csv alone", options.rows, lambda: pa.csv.read_csv(path))
+        print(f"end to end / pyarrow.csv alone: {ours / arrow:.1f}")
+        try:
+            import pandas
+        except ImportError:
+            print("pandas is not installed: no comparison with it")
+        else:
+            alone = timed("pandas.read_csv alone", options.rows, lambda: pandas.read_csv(path))
+            print(f"end to end / pandas.read_csv alone: {ours / alone:.2f}")
+
+
+if __name__ == "__main__":
+    main()
