@@ -12,7 +12,7 @@ from pyproj import Transformer
 from radiocov.compliance import coarse_warning, origin
 from radiocov.coverage.results import StateResults
 from radiocov.coverage.setup import read_ground
-from radiocov.inputs import Inputs
+from radiocov.inputs import Inputs, layer_options
 from radiocov.maps import (
     MapArea,
     MapBoundary,
@@ -226,7 +226,8 @@ def _boundaries(inputs: Inputs, to_grid: Transformer) -> list[MapBoundary]:
         "name_zh": [b.name_zh_attribute], "city": [b.city_attribute], "county": [b.county_attribute],
     }  # fmt: skip
     try:
-        layer = read_layer(project.boundaries_file, {"name": b.name_attribute}, ["name"], optional, None, None)
+        layer = read_layer(project.boundaries_file, {"name": b.name_attribute}, ["name"], optional,
+                           **layer_options(b))  # fmt: skip
     except TargetsError as error:
         raise ProjectError([Problem(p.file, p.where, p.message, p.remedy) for p in error.problems]) from error
 

@@ -31,6 +31,7 @@ from radiocov.settings import (
     SitesSettings,
     Terminal,
     TerrainSettings,
+    UncertaintySettings,
     default_terminals,
 )
 from radiocov.toml_lines import KeyPath, key_lines, line_of
@@ -61,6 +62,7 @@ class Project(Section):
     areas: AreasSettings | None = None
     roads: RoadsSettings | None = None
     boundaries: BoundariesSettings | None = None
+    uncertainty: UncertaintySettings = UncertaintySettings()
     output: OutputSettings = OutputSettings()
 
     _path: Path = PrivateAttr(default=Path(FILE_NAME))
@@ -133,6 +135,10 @@ class Project(Section):
     @property
     def boundaries_file(self) -> Path | None:
         return self.resolve(self.boundaries.file) if self.boundaries else None
+
+    @property
+    def population_file(self) -> Path | None:
+        return self.resolve(self.areas.population) if self.areas and self.areas.population else None
 
     @property
     def output_folder(self) -> Path:
@@ -366,6 +372,7 @@ def _check_files(raw: dict[str, Any], folder: Path, found: _Findings) -> None:
     elevation = _get(raw, "terrain", "elevation")
     rasters = [(("terrain", "elevation"), name) for name in elevation] if isinstance(elevation, list) else []
     rasters.append((("terrain", "landcover"), _get(raw, "terrain", "landcover")))
+    rasters.append((("areas", "population"), _get(raw, "areas", "population")))
     for path, name in rasters:
         if isinstance(name, str) and name and not (folder / name).is_file():
             found.add(path, f'there is no file "{name}" beside the project',

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from targets.areas import AreaSet, RoadSet
-from targets.compliance import compare
+from targets.changes import compare
 from targets.errors import TargetsError
 from targets.gaps import largest_gaps
 from targets.output import gaps_to_dicts, percent, rows_as_table, to_csv, to_dict, to_json
