@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable
 
+from targets.changes import Change
 from targets.compliance import LEVELS, Compliance
 from targets.gaps import Gap
 
@@ -60,6 +61,44 @@ def to_csv(compliance: Compliance, levels: Iterable[str] = LEVELS) -> str:
     return text.getvalue()
 
 
+CHANGE_COLUMNS = (
+    "level", "class", "member", "city", "county", "id", "name", "name_zh", "measure", "service", "total", "unit",
+    "required_before", "required_after", "share_before", "share_after", "change", "gain", "met_before", "met_after",
+)  # fmt: skip
+
+
+def change_to_dict(change: Change, judge: str) -> dict:
+    """JSON-able form of a change, by the share that judges; change and gain null where a state lacks the row."""
+    row, share = _record(change.row), f"share_{judge}"
+    sides = {
+        f"{what}_{when}": _clean(getattr(side, name)) if side else None
+        for what, name in (("required", "required"), ("share", share), ("met", "met"))
+        for when, side in (("before", change.before), ("after", change.after))
+    }
+    found = row | sides | {"change": _clean(change.points(share))}
+    both = change.before is not None and change.after is not None
+    return {c: found[c] for c in CHANGE_COLUMNS if c != "gain"} | {"gain": _clean(change.gain) if both else None}
+
+
+def changes_as_table(
+    changes: Iterable[Change], judge: str, levels: Iterable[str] = ("policy", "member")
+) -> list[tuple[str, ...]]:
+    """Cells of text: name, service, of, share before and after, change in points, gain, its unit, required, met."""
+    levels, share, rows = set(levels), f"share_{judge}", []
+    for change in changes:
+        row, points = change.row, change.points(share)
+        if row.level not in levels:
+            continue
+        name = ("" if row.level == "policy" else "  ") + (row.name or row.name_zh)
+        before, after = (percent(getattr(s, share)) if s else "" for s in (change.before, change.after))
+        met = [{True: "yes", False: "no", None: "-"}[s.met if s else None] for s in (change.before, change.after)]
+        unit = UNITS[row.measure]
+        figures = ("", "") if points is None else (f"{100 * points:+.1f}", f"{change.gain:+,.1f}")
+        rows.append((name, row.service, f"{row.total:,.1f} {unit}", before, after, *figures, unit if figures[1] else "",
+                     percent(row.required), " to ".join(met)))  # fmt: skip
+    return rows
+
+
 def gaps_to_dicts(gaps: Iterable[Gap]) -> list[dict]:
     """JSON-able form of gaps, in their order, without their geometries."""
     return [{k: v for k, v in _record(dataclasses.replace(gap, geometry=None)).items() if k != "geometry"} for gap in gaps]
@@ -96,7 +135,7 @@ def rows_as_table(
         met = "" if row.met is None else "yes" if row.met else "no"
         low, high = row.expected_low, row.expected_high
         shares = [percent(s) for s in (row.share_median, row.share_probable, row.share_expected)]
-        within = f"{percent(low)} to {percent(high)}" if low is not None else ""
+        within = f"{percent(low)} to {-math.floor(-high * 1000 + 1e-6) / 10:.1f} %" if low is not None else ""
         rest = percent(row.share_outside), percent(row.required), met, chance_text(row.chance), gap
         rows.append((row.level, name, row.service, f"{row.total:,.{digits}f} {unit}", *shares, within, *rest))
     return TABLE, rows
