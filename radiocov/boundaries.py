@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+import shapely
 
 from radiocov.inputs import Inputs, layer_options
 from radiocov.problems import Problem, ProjectError
+from targets.areas import Road, RoadSet
 from targets.errors import TargetsError
 from targets.vectors import read_layer
 
@@ -49,3 +53,35 @@ def read_boundaries(inputs: Inputs) -> list[Boundary]:
         for i, shape in enumerate(layer.geometries)
         if shape is not None
     ]  # fmt: skip
+
+
+def roads_by_county(inputs: Inputs) -> RoadSet | None:
+    """The roads, those that name no place cut at the boundaries and given the names of what they run through.
+
+    What lies in no boundary stays as it is; where two overlap, the first has it.
+    """
+    roads, boundaries = inputs.roads, read_boundaries(inputs)
+    if roads is None or not boundaries or all(r.city or r.county for r in roads.roads):
+        return roads
+    known: list[Road] = [r for r in roads.roads if r.city or r.county]
+    left = [r for r in roads.roads if not (r.city or r.county)]
+    rest = np.array([r.geometry for r in left], dtype=object)
+    for b in boundaries:
+        shape = b.geometry if b.geometry.is_valid else shapely.make_valid(b.geometry)
+        shapely.prepare(shape)
+        touched = np.flatnonzero(shapely.intersects(rest, shape))
+        inside = shapely.intersection(rest[touched], shape)
+        rest[touched] = shapely.difference(rest[touched], shape)
+        known += [
+            replace(left[i], city=b.city, county=b.county, geometry=_lines(piece))
+            for i, piece in zip(touched, inside, strict=True)
+            if piece.length > 0
+        ]
+    known += [replace(r, geometry=_lines(g)) for r, g in zip(left, rest, strict=True) if g.length > 0]
+    return replace(roads, roads=tuple(known))
+
+
+def _lines(shape: Any) -> Any:
+    """The lines of a geometry, without the points that a border can leave beside them."""
+    parts = shapely.get_parts(shape)
+    return shapely.multilinestrings(parts[shapely.get_type_id(parts) == 1])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from radiocov import link
+from radiocov.boundaries import roads_by_county
 from radiocov.coverage.results import StateResults, computed_states, open_state
 from radiocov.inputs import Inputs
 from radiocov.population import people_per_km2
@@ -49,7 +50,11 @@ def error_model(project: Project, results: StateResults) -> ErrorModel:
 
 
 def judge_all(inputs: Inputs, folder: Path, wanted: Sequence[str] = ()) -> list[tuple[Compliance, StateResults]]:
-    """The periods wanted, or all of the policy that are computed; ProjectError where there is none."""
+    """The periods wanted, or all of the policy that are computed; ProjectError where there is none.
+
+    Roads that name no county get it from the boundaries, here and for whatever uses the inputs next.
+    """
+    inputs.roads = roads_by_county(inputs)
     there = computed_states(folder)
     periods = list(wanted) or [p.id for p in inputs.policy.periods if p.id in there]
     # judging one that is not there says what is missing

@@ -112,9 +112,13 @@ class Plane:
         cut = shapely.segmentize(np.asarray(geometries, dtype=object), MAX_EDGE_DEG)
         return shapely.transform(cut, self._pixels)
 
+    def pixels(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixel coordinates of points in longitude and latitude; infinite where one has no image."""
+        x, y = self._to_plane.transform(lon, lat)
+        return (x - self.x0) / self.pixel_m, (self.y0 - y) / self.pixel_m
+
     def _pixels(self, lonlat: np.ndarray) -> np.ndarray:
-        x, y = self._to_plane.transform(lonlat[:, 0], lonlat[:, 1])
-        uv = np.column_stack([(x - self.x0) / self.pixel_m, (self.y0 - y) / self.pixel_m])
+        uv = np.column_stack(self.pixels(lonlat[:, 0], lonlat[:, 1]))
         if not np.isfinite(uv).all():
             raise ValueError("too far from the raster to be drawn in its projection")
         return uv

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,14 +142,13 @@ def _partners(roads, xy, direction, road, oneway, carriageway_m) -> np.ndarray:
     return partner
 
 
-def read_at(samples: RoadSamples, plane: Plane, reader: RasterReader, service: str, tile: int = TILE):
-    """(margin_db, probability), float32 (n,), of the pixel that each sample lies in; NaN outside the rasters.
+def at_points(u: np.ndarray, v: np.ndarray, plane: Plane, read: Callable[[Window], np.ndarray], tile: int = TILE):
+    """float32 (n,) values of the pixels that points lie in, by a function that reads a window; NaN outside.
 
-    Samples are sorted by tile, so every part of a raster is read once whatever the order of the roads.
+    Points are sorted by tile, so every part of a raster is read once whatever their order.
     """
-    margin = np.full(len(samples.u), np.nan, dtype=np.float32)
-    probability = margin.copy()
-    col, row = np.floor(samples.u).astype(np.int64), np.floor(samples.v).astype(np.int64)
+    values = np.full(len(u), np.nan, dtype=np.float32)
+    col, row = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
     on = np.flatnonzero((col >= 0) & (row >= 0) & (col < plane.width) & (row < plane.height))
     key = (row[on] // tile) * (plane.width // tile + 1) + col[on] // tile
     order = np.argsort(key, kind="stable")
@@ -157,10 +156,16 @@ def read_at(samples: RoadSamples, plane: Plane, reader: RasterReader, service: s
     for here in np.split(on, np.flatnonzero(np.diff(key)) + 1) if len(on) else []:
         r, c = row[here], col[here]
         window = Window(int(r.min()), int(c.min()), int(np.ptp(r)) + 1, int(np.ptp(c)) + 1)
-        place = r - window.row, c - window.col
-        margin[here] = reader.read(service, "margin_db", window)[place]
-        probability[here] = reader.read(service, "probability", window)[place]
-    return margin, probability
+        values[here] = read(window)[r - window.row, c - window.col]
+    return values
+
+
+def read_at(samples: RoadSamples, plane: Plane, reader: RasterReader, service: str, tile: int = TILE):
+    """(margin_db, probability), float32 (n,), of the pixel that each sample lies in; NaN outside the rasters."""
+    return tuple(
+        at_points(samples.u, samples.v, plane, lambda window, band=band: reader.read(service, band, window), tile)
+        for band in ("margin_db", "probability")
+    )
 
 
 def road_sums(
