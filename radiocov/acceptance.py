@@ -158,7 +158,8 @@ def evaluate(frame: Frame, measurements: Measurements, plan: dict[str, Any] | No
                 mine = np.isin(tiles.key, names)
                 one = replace(one, measured=one.measured & mine, short=one.short & mine, passed=one.passed & mine)
             lines += outcomes(one, target.class_, target.service, direction, frame.required(target),
-                              frame.inputs.policy.full_share, frame.overdesign(target), rules.confidence)  # fmt: skip
+                              frame.inputs.policy.full_share, frame.overdesign(target), rules.confidence,
+                              plan is not None)  # fmt: skip
             if direction == service.direction:
                 judged.append((target, one))
                 seen |= set(tiles.key[one.measured | one.short].tolist())

@@ -139,7 +139,7 @@ class Outcome:
     tiles: of the class; reachable: that a road reaches, or that were measured; measured: judged; short: visited
     with too few samples; passed, failed: of those measured. share: passed / measured, with low and high of the exact
     two-sided interval and block_low and block_high of the one by blocks; lower: the one-sided bound that is proved,
-    the lower of the exact and the block one; weighted: share weighted by what each county has. needed: tiles that
+    exact for tiles drawn at random, else with one trial a block; weighted: share weighted by what each county has. needed: tiles that
     the test asks for.
     """
 
@@ -245,8 +245,10 @@ def outcomes(
     provable: float,
     overdesign: float,
     confidence: float,
+    at_random: bool = False,
 ) -> list[Outcome]:
-    """The line of the class, and one of each county, which only the class's target is not asked of."""
+    """The line of the class, and one of each county, of which nothing is asked. at_random: whether the tiles were
+    drawn so, by a plan, rather than met along a route."""
     tiles = judged.tiles
     places, stratum = tiles.places()
     reach = tiles.reachable | judged.measured | judged.short
@@ -259,14 +261,13 @@ def outcomes(
         n, k = int(measured.sum()), int(passed.sum())
         low, high = exact_interval(k, n, confidence) if n else (None, None)
         blocks = block_interval(passed, block, confidence) or (None, None)
-        by_block = block_lower(passed, block, confidence)
-        lower = min(b for b in (exact_lower(k, n, confidence), by_block) if b is not None) if n else None
+        lower = exact_lower(k, n, confidence) if at_random else block_lower(passed, block, confidence)
         needed = needed_tiles(asked, provable, overdesign, confidence)
         predicted = judged.predicted[measured]
         known = predicted[~np.isnan(predicted)]
         return Outcome(
             class_, service, direction, level, city, county, int(mine.sum()), int((mine & reach).sum()), n,
-            int((mine & judged.short).sum()), k, n - k, k / n if n else None, low, high, *blocks, lower,
+            int((mine & judged.short).sum()), k, n - k, k / n if n else None, low, high, *blocks, lower if n else None,
             stratified_share(passed, stratum[measured], weight), float(known.mean()) if len(known) else None, asked,
             needed, verdict_of(k, n, asked, provable, needed, confidence),
         )  # fmt: skip

@@ -4,8 +4,9 @@ The greater-than test of TSB-88 practice: the design is better than the target b
 tiles are measured (p = target + e, q = 1 - p, Z one-sided, at least 100), and the share that passes has to reach the
 target. A target of 100 % is no proportion that a sample can prove; zero failures in n = ln(1 - C) / ln(R) tiles prove
 a share of R with confidence C. Bounds of a count are those of Clopper and Pearson (1934): exact for tiles drawn at
-random, whatever the correlation of the field they are drawn from. Tiles along a route are no such draw; blocks of
-neighbours, drawn again with replacement, give the wider interval that belongs to them.
+random, whatever the correlation of the field they are drawn from. Tiles along a route are no such draw: blocks of
+neighbours, drawn again with replacement, give the wider interval that belongs to them, and what they prove is
+reckoned with one trial a block.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def exact_interval(passed: int, tiles: int, confidence: float) -> tuple[float, f
     return exact_lower(passed, tiles, (1 + confidence) / 2), 1 - exact_lower(tiles - passed, tiles, (1 + confidence) / 2)
 
 
-def exact_lower(passed: int, tiles: int, confidence: float) -> float:
-    """One-sided Clopper-Pearson lower bound of a share."""
+def exact_lower(passed: float, tiles: int, confidence: float) -> float:
+    """One-sided Clopper-Pearson lower bound of a share; `passed` need not be whole."""
     return float(stats.beta.ppf(1 - confidence, passed, tiles - passed + 1)) if passed else 0.0
 
 
@@ -56,21 +57,25 @@ def block_interval(
 ) -> tuple[float, float] | None:
     """Two-sided limits of a share by drawing whole blocks with replacement; None for fewer than two blocks.
 
-    passed: (n,) of tiles, booleans; block: (n,) numbers of the blocks they lie in.
+    passed: (n,) of tiles, booleans; block: (n,) numbers of the blocks they lie in. Where all tiles agree nothing new
+    can be drawn, and each block counts as one trial of the exact interval.
     """
     _, place = np.unique(block, return_inverse=True)
     if place.size == 0 or place.max() < 1:
         return None
     n, k = np.bincount(place), np.bincount(place, passed)
+    if k.sum() in (0, n.sum()):
+        return exact_interval(len(n) if k.any() else 0, len(n), confidence)
     drawn = np.random.default_rng(seed).integers(0, len(n), (DRAWS, len(n)))
     low, high = np.quantile(k[drawn].sum(axis=1) / n[drawn].sum(axis=1), [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
-def block_lower(passed: np.ndarray, block: np.ndarray, confidence: float, seed: int = 1) -> float | None:
-    """One-sided lower bound by blocks; see `block_interval`."""
-    found = block_interval(passed, block, 2 * confidence - 1, seed)
-    return None if found is None else found[0]
+def block_lower(passed: np.ndarray, block: np.ndarray, confidence: float) -> float:
+    """One-sided lower bound of the share of tiles met along a route: exact, with each block of neighbours counted as
+    one trial. Careful, and never lower for more passes, as limits from redrawn blocks can be near 100 %."""
+    trials = len(np.unique(block))
+    return exact_lower(float(np.mean(passed)) * trials, trials, confidence) if trials else 0.0
 
 
 def stratified_share(passed: np.ndarray, stratum: np.ndarray, weight: dict[int, float]) -> float | None:

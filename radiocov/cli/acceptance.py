@@ -135,20 +135,20 @@ def _print(e: Any) -> None:
 
     data = proof.to_dict(e)
     confidence = f"{100 * e.frame.rules.confidence:g} %"
+    directions = {s.id: s.direction for s in e.frame.inputs.project.services}
     cells = []
     for o in e.outcomes:
-        if o.level == "county" and not o.measured:
+        if o.level == "county" and (not o.measured or o.direction != directions[o.service]):
             continue
         name = f"  {o.county or o.city or '(no county)'}" if o.level == "county" else o.class_
         within = f"{percent(o.low)} to {percent(o.high)}" if o.low is not None else ""
-        blocks = f"{percent(o.block_low)} to {percent(o.block_high)}" if o.block_low is not None else ""
         cells.append([name, o.service, o.direction, str(o.tiles), str(o.reachable), str(o.measured), str(o.short),
-                      str(o.passed), percent(o.share), within, blocks, percent(o.lower), percent(o.predicted),
+                      str(o.passed), percent(o.share), within, percent(o.lower), percent(o.predicted),
                       percent(o.required), str(o.needed or ""), o.verdict])  # fmt: skip
     headings = ["class", "service", "direction", "tiles", "reachable", "measured", "short", "passed", "share",
-                f"{confidence}, exact", "by blocks", "at least", "predicted", "required", "needed", "verdict"]  # fmt: skip
+                f"{confidence} within", "at least", "predicted", "required", "needed", "verdict"]  # fmt: skip
     print_table(f"Acceptance of {data['period']}: tiles of {data['tile_m']:g} m, {data['statistic']} level",
-                headings, cells, set(range(3, 15)))  # fmt: skip
+                headings, cells, set(range(3, 14)))  # fmt: skip
     against = [[a["class"], a["service"], *(str(a[k]) for k in ("hit", "false_alarm", "miss", "correct_rejection")),
                 percent(a["agreement"])] for a in data["predicted_against_measured"]]  # fmt: skip
     print_table("Predicted against measured, tiles", ["class", "service", "hit", "false alarm", "miss",
