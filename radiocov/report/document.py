@@ -109,8 +109,8 @@ def render(inputs: Inputs, judged: Judged, lang: str, proof: Evaluation | None =
         ("compliance", sections.compliance_tables(w, judged, chinese)),
         ("proof", measured(w, proof) if proof else f"<p>{w('no_proof')}</p>"),
         ("gaps", f"<p class=note>{w('gaps_note', state=compliance.period)}</p>"
-                 f"<h3>{w('gaps_areas')}</h3>{sections.gaps_table(w, gaps[0], chinese)}"
-                 f"<h3>{w('gaps_roads')}</h3>{sections.gaps_table(w, gaps[1], chinese)}"),
+                 f"<h3>{w('gaps_areas')}</h3>{sections.gaps_table(w, inputs, gaps[0], chinese)}"
+                 f"<h3>{w('gaps_roads')}</h3>{sections.gaps_table(w, inputs, gaps[1], chinese)}"),
         ("assumptions", sections.assumptions(w, inputs, judged)),
         ("network", sections.network(w, inputs, judged)),
         ("provenance", sections.provenance(w, inputs, judged, proof.measurements.sources if proof else [])),
@@ -145,7 +145,7 @@ def _maps(w: Words, inputs: Inputs, judged: Judged, boundaries: list[Any], gaps:
     lines = pictures.base_lines(frame, inputs, boundaries)
     wanted = list(dict.fromkeys(t.service for t in inputs.policy.targets))
     figures, total = [], len(judged) * len(wanted)
-    for number, (compliance, results) in enumerate(judged):
+    for number, (compliance, results) in enumerate(reversed(judged)):
         sites = pictures.site_marks(frame, in_state(inputs.sites, compliance.period_end))
         for which, service_id in enumerate(wanted):
             show("drawing maps", number * len(wanted) + which, total)
@@ -156,7 +156,8 @@ def _maps(w: Words, inputs: Inputs, judged: Judged, boundaries: list[Any], gaps:
             label = w.pick(service.label, service.label_zh)
             caption = w("map_caption", service=label, period=compliance.period)
             png = pictures.coverage_png(frame, results, service_id, service.probability)
-            figures.append(f"<figure class=map>{pictures.svg(frame, png, [*lines, *sites, *marks], caption)}"
+            kind = "'map wide'" if compliance is judged[-1][0] else "map"
+            figures.append(f"<figure class={kind}>{pictures.svg(frame, png, [*lines, *sites, *marks], caption)}"
                            f"<figcaption>{caption}</figcaption></figure>")  # fmt: skip
     show("drawing maps", total, total)
     swatches = zip(("served", "weak", "unserved", "outside"), reversed(pictures.COLOURS), strict=True)

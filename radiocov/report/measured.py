@@ -30,7 +30,7 @@ def measured(w: Words, e: Evaluation) -> str:
     head = [w("class"), w("service"), w("direction"), w("tiles_measured"), w("tiles_short"), w("tiles_passed"),
             w("share"), w("interval", confidence=confidence), w("at_least", confidence=confidence), w("required"),
             w("tiles_needed"), w("result")]  # fmt: skip
-    html = f"<p>{_lead(w, data)}</p>" + table(head, rows, {3, 4, 5, 6, 7, 8, 9, 10}, "small")
+    html = f"<p>{_lead(w, data)}</p>" + table(head, rows, {3, 4, 5, 6, 7, 8, 9, 10}, "small proof")
     against = [[w.pick(policy.policy_class(a["class"]).text("en"), policy.policy_class(a["class"]).text("zh")),
                 *(str(a[k]) for k in ("hit", "false_alarm", "miss", "correct_rejection")), percent(a["agreement"])]
                for a in data["predicted_against_measured"]]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -10,17 +11,19 @@ from typing import Any
 import numpy as np
 import rasterio
 import shapely
+from rasterio.errors import NotGeoreferencedWarning
 
 from radiocov.coverage.results import BANDS, StateResults
 from radiocov.inputs import Inputs, elevation_sources
-from radiocov.maps.colours import COVERED, NOT_COVERED, OUTSIDE
+from radiocov.maps.colours import NOT_COVERED, OUTSIDE
 from radiocov.maps.hillshade import hillshade
 from terrain.elevation import read_elevation
 from terrain.errors import TerrainError
 from terrain.grid import Grid
 
 MAX_SIDE = 1100
-WEAK = "#f9e3c0"  # fails now and then: between half and the required probability
+WEAK = "#fdf0dd"  # fails now and then: between half and the required probability
+COVERED = "#8cbfe3"  # lighter than on the screen's map, so that lines show in print
 COLOURS = (OUTSIDE, NOT_COVERED, WEAK, COVERED)
 TONES = 40  # greys of the relief
 AREA_LINE = {"key": "#7b1fa2", "urban": "#16222c", "suburban": "#5b6b78"}
@@ -85,7 +88,8 @@ def coverage_png(frame: Frame, results: StateResults, service: str, q: float) ->
         for tone in range(TONES):
             shaded = rgb * (0.62 + 0.38 * tone / (TONES - 1))
             table[number * TONES + tone] = (*np.rint(shaded).astype(int).tolist(), 255)
-    with rasterio.io.MemoryFile() as memory:
+    with warnings.catch_warnings(), rasterio.io.MemoryFile() as memory:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture has no place to say
         with memory.open(driver="PNG", width=frame.width, height=frame.height, count=1, dtype="uint8") as dataset:
             dataset.write(codes, 1)
             dataset.write_colormap(1, table)
@@ -101,8 +105,8 @@ def base_lines(frame: Frame, inputs: Inputs, boundaries: list[Any]) -> list[str]
     ]  # fmt: skip
     for road in inputs.roads.roads if inputs.roads else ():
         wide = 1.5 if road.class_ == "motorway" else 0.9
-        found.append(f'<path d="{frame.path(road.geometry)}" fill="none" stroke="#3c4650" '
-                     f'stroke-width="{wide * width:.2f}" opacity=".75"/>')  # fmt: skip
+        found.append(f'<path d="{frame.path(road.geometry)}" fill="none" stroke="#2b3640" '
+                     f'stroke-width="{wide * width:.2f}" opacity=".9"/>')  # fmt: skip
     for area in inputs.areas.areas if inputs.areas else ():
         colour = AREA_LINE.get(area.class_, "#16222c")
         found.append(f'<path d="{frame.path(area.geometry)}" fill="none" stroke="{colour}" '

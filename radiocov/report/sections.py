@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
@@ -24,6 +25,12 @@ def unit_of(w: Words, measure: str) -> str:
 
 def amount(w: Words, value: float, measure: str) -> str:
     return f"{value:,.{0 if measure == 'population' else 1}f} {unit_of(w, measure)}"
+
+
+def lacking(w: Words, value: float, measure: str) -> str:
+    """An amount that is missing, rounded up."""
+    digits = 0 if measure == "population" else 1
+    return f"{math.ceil(value * 10**digits - 1e-6) / 10**digits:,.{digits}f} {unit_of(w, measure)}"
 
 
 def row_name(w: Words, row: Row, chinese: dict[str, str]) -> str:
@@ -74,7 +81,7 @@ def _bar(w: Words, row: Row, compliance: Compliance) -> str:
         whisker = "" if low is None else f"<i style='left:{100 * low:.2f}%;width:{100 * max(high - low, 0.002):.2f}%'></i>"
         drawn = (f"<div class=track><b class={'yes' if row.met else 'no'} style='width:{100 * share:.2f}%'></b>{whisker}"
                  f"<u style='left:{100 * row.required:.2f}%'></u></div>")  # fmt: skip
-    gap = f"{w('missing')} {amount(w, row.gap, row.measure)}" if row.gap else ""
+    gap = f"{w('missing')} {lacking(w, row.gap, row.measure)}" if row.gap else ""
     likely = f"{w('chance')} {chance(row.chance)}" if row.chance is not None else ""
     return (f"<div class=bar><div class=label>{w.pick(row.name, row.name_zh)}<small>{w.known('measure', row.measure)}"
             f"</small></div>{drawn}<div class=figure>{percent(share)} <small>/ {percent(row.required)}</small> "
@@ -162,7 +169,12 @@ def compliance_tables(w: Words, judged: Judged, chinese: dict[str, str]) -> str:
     for compliance, _ in reversed(judged):
         last = compliance is judged[-1][0]
         levels = ("policy", "member", "city", "county") if last else ("policy", "member")
-        rows = [_compliance_row(w, row, chinese) for row in compliance.at(*levels) if row.total > 0 or row.level == "policy"]
+        one_city = len({row.city for row in compliance.at("city")}) == 1
+        rows = [
+            _compliance_row(w, row, chinese)
+            for row in compliance.at(*levels)
+            if (row.total > 0 or row.level == "policy") and not (row.level == "city" and one_city)
+        ]
         confidence = f"{100 * compliance.error.confidence:.0f} %" if compliance.error else ""
         head = [w("target"), w("of"), w("median"), w("probable"), w("expected"), w("interval", confidence=confidence),
                 w("required"), w("result"), w("chance"), w("missing")]  # fmt: skip
@@ -181,24 +193,26 @@ def _compliance_row(w: Words, row: Row, chinese: dict[str, str]) -> list[str]:
         name = INDENT * (2 if row.level == "county" else 1) + name
     return [name, amount(w, row.total, row.measure), percent(row.share_median), percent(row.share_probable),
             percent(row.share_expected), within(row), percent(row.required), verdict(w, row), chance(row.chance),
-            amount(w, row.gap, row.measure) if row.gap else ""]  # fmt: skip
+            lacking(w, row.gap, row.measure) if row.gap else ""]  # fmt: skip
 
 
-def gaps_table(w: Words, gaps: list[tuple[str, Any]], chinese: dict[str, str]) -> str:
+def gaps_table(w: Words, inputs: Inputs, gaps: list[tuple[str, Any]], chinese: dict[str, str]) -> str:
     if not gaps:
         return f"<p>{w('no_gaps')}</p>"
+    areas = gaps[0][1].measure == "area"
+    in_chinese = {a.id: a.name_zh for a in inputs.areas.areas} if areas and inputs.areas else {}
     rows = []
     for label, gap in gaps:
         place = w("list_gap").join(
             w.pick(p, chinese.get(p, "")) for p in dict.fromkeys((gap.city, gap.county)) if p
         )  # fmt: skip
-        road = "" if gap.road is None else escape(gap.road)
-        away = "" if not gap.road_m else f"{gap.road_m / 1000:.1f} km"
-        at = f"{gap.road_lon:.5f}, {gap.road_lat:.5f}" if gap.road_lon is not None else ""
-        rows.append([label, w.known("class", gap.class_), escape(gap.name), place, amount(w, gap.size, gap.measure),
-                     f"{gap.lon:.5f}, {gap.lat:.5f}", road, at, away])  # fmt: skip
-    head = [w(k) for k in ("number", "class", "name", "place", "size", "middle", "road", "road_point", "off_road")]
-    return table(head, rows, {4, 8}, "small")
+        row = [label, w.known("class", gap.class_), w.pick(gap.name, in_chinese.get(gap.id, "")), place,
+               f"{gap.size:,.2f} {unit_of(w, gap.measure)}", f"{gap.lon:.5f}, {gap.lat:.5f}"]  # fmt: skip
+        if areas and gap.road is not None:
+            row += [escape(gap.road), f"{gap.road_lon:.5f}, {gap.road_lat:.5f}", f"{gap.road_m / 1000:.1f} km"]
+        rows.append(row)
+    keys = ("number", "class", "name", "place", "size", "middle", "road", "road_point", "off_road")
+    return table([w(k) for k in keys[: len(rows[0])]], rows, {4, 8}, "small")
 
 
 # ------------------------------------------------------------------------------------------------ provenance
@@ -219,5 +233,5 @@ def provenance(w: Words, inputs: Inputs, judged: Judged, logs: list[str]) -> str
         commands.append(" ".join(["radiocov acceptance", name, *logs]))
     commands.append(f"radiocov report {name} --lang {w.lang}")
     version = escape(judged[-1][1].manifest["provenance"]["radiocov"])
-    return (html + f"<h3>{w('repeat')}</h3><p>{w('repeat_text', version=version)}</p>"
-            f"<pre>{escape(chr(10).join(commands))}</pre>")  # fmt: skip
+    return (html + f"<div class=keep><h3>{w('repeat')}</h3><p>{w('repeat_text', version=version)}</p>"
+            f"<pre>{escape(chr(10).join(commands))}</pre></div>")  # fmt: skip
