@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import shapely
+from pyproj import Geod
 
 from radiocov.inputs import Inputs, layer_options
 from radiocov.problems import Problem, ProjectError
 from targets.areas import Road, RoadSet
 from targets.errors import TargetsError
 from targets.vectors import read_layer
+
+
+AS_IF_MOVED = 0.6  # what GCJ-02's shift explains of the difference between two outlines of one place, or more
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,40 @@ def _lines(shape: Any) -> Any:
     """The lines of a geometry, without the points that a border can leave beside them."""
     parts = shapely.get_parts(shape)
     return shapely.multilinestrings(parts[shapely.get_type_id(parts) == 1])
+
+
+def datum_warnings(inputs: Inputs) -> list[Problem]:
+    """Areas and boundaries of the same name that differ as GCJ-02 and WGS 84 do: one of them was not declared.
+
+    A datum cannot be told from one file; two outlines of one place can: taking the shift of GCJ-02 off the one makes
+    most of the difference go. It takes outlines of the same detail; simplified ones hide it.
+    """
+    if inputs.areas is None or inputs.project.boundaries is None:
+        return []
+    from devices.datum import gcj02_to_wgs84
+
+    def back(shape: Any) -> Any:
+        moved = shapely.transform(shape, lambda xy: np.column_stack(gcj02_to_wgs84(xy[:, 1], xy[:, 0])[::-1]))
+        return shapely.make_valid(moved)
+
+    def apart(one: Any, other: Any) -> float:
+        return shapely.symmetric_difference(one, other).area
+
+    known = {name: b for b in read_boundaries(inputs) for name in (b.name, b.name_zh) if name}
+    plain = areas_back = boundaries_back = 0.0
+    pairs = []
+    for area in inputs.areas.areas:
+        b = known.get(area.name) or known.get(area.name_zh)
+        if b is not None:
+            outline = shapely.make_valid(b.geometry)
+            pairs.append((area.geometry.centroid, outline.centroid))
+            plain += apart(area.geometry, outline)
+            areas_back += apart(back(area.geometry), outline)
+            boundaries_back += apart(area.geometry, back(outline))
+    if not pairs or min(areas_back, boundaries_back) > AS_IF_MOVED * plain:
+        return []
+    moved, file = ("areas", inputs.project.areas_file) if areas_back < boundaries_back else (
+        "boundaries", inputs.project.boundaries_file)  # fmt: skip
+    metres = float(np.median([Geod(ellps="WGS84").inv(a.x, a.y, b.x, b.y)[2] for a, b in pairs]))
+    return [Problem(file.name, "", f"lies some {metres:.0f} m off the other outline of the same places, as GCJ-02 does",
+                    f'if it is GCJ-02, declare [{moved}] datum = "gcj02"', "warning")]  # fmt: skip

@@ -112,6 +112,7 @@ def check(project: Project, cores: int | None = None) -> Report:
         problems += _check_places(inputs, grid)
         plan = make_plan(inputs, grid, cores)
     problems += _check_frequencies(inputs)
+    problems += _check_boundaries(inputs)
     return Report(project.project.name, tuple(dict.fromkeys(problems)), plan)
 
 
@@ -239,6 +240,16 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
                 path.name, "", "reaches outside the grid, so that shares count only a part of it",
                 "enlarge grid.extent or leave it out", "warning"))
     return problems
+
+
+def _check_boundaries(inputs: Inputs) -> list[Problem]:
+    """Boundaries that cannot be read, and a datum that seems to be another than declared."""
+    from radiocov.boundaries import datum_warnings
+
+    try:
+        return datum_warnings(inputs)
+    except ProjectError as error:
+        return error.problems
 
 
 def _check_frequencies(inputs: Inputs) -> list[Problem]:

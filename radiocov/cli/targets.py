@@ -11,7 +11,7 @@ from radiocov.cli.common import csv_option, json_option, print_csv, print_json, 
 
 HEADINGS = {
     "level": "level", "name": "target", "service": "service", "total": "of", "share_median": "median",
-    "share_probable": "probable", "share_expected": "expected", "interval": "{confidence} within",
+    "share_probable": "probable", "share_expected": "expected", "interval": "{confidence} interval",
     "share_outside": "not computed", "required": "required", "met": "met", "chance": "chance", "gap": "missing",
 }  # fmt: skip
 LEVELS = ("policy", "member", "city", "county", "area", "road")
@@ -116,7 +116,7 @@ def print_compliance(compliance: Any, levels: tuple[str, ...] = ("policy", "memb
         table.append([cells[i] for i in keep])
     numeric = {n for n, i in enumerate(keep) if columns[i] not in ("name", "service", "met")}
     title = f"{compliance.policy_name}: {compliance.period} (judged by the {compliance.judge} share)"
-    confidence = f"{100 * compliance.error.confidence:.0f} %" if compliance.error else ""
+    confidence = f"{100 * compliance.error.confidence:.0f}%" if compliance.error else ""
     print_table(title, [HEADINGS[columns[i]].format(confidence=confidence) for i in keep], table, numeric)
 
 
