@@ -212,7 +212,9 @@ def _carried(project: Any, wanted: str, default: Terminal) -> Terminal:
         return default
     known = [t.id for t in project.terminals]
     if wanted not in known:
-        raise ProjectError(Problem("--measured-with", "", f'there is no terminal "{wanted}"', did_you_mean(wanted, known)))
+        raise ProjectError(
+            Problem("--measured-with", "", f'there is no terminal "{wanted}"', did_you_mean(wanted, known))
+        )
     return project.terminal(wanted)
 
 

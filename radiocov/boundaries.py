@@ -15,7 +15,6 @@ from targets.areas import Road, RoadSet
 from targets.errors import TargetsError
 from targets.vectors import read_layer
 
-
 AS_IF_MOVED = 0.6  # what GCJ-02's shift explains of the difference between two outlines of one place, or more
 
 
@@ -40,7 +39,9 @@ def read_boundaries(inputs: Inputs) -> list[Boundary]:
         "name_zh": [b.name_zh_attribute], "city": [b.city_attribute], "county": [b.county_attribute],
     }  # fmt: skip
     try:
-        layer = read_layer(project.boundaries_file, {"name": b.name_attribute}, ["name"], optional, **layer_options(b))
+        layer = read_layer(
+            project.boundaries_file, {"name": b.name_attribute}, ["name"], optional, **layer_options(b)
+        )
     except TargetsError as error:
         raise ProjectError([Problem(p.file, p.where, p.message, p.remedy) for p in error.problems]) from error
 
@@ -124,5 +125,12 @@ def datum_warnings(inputs: Inputs) -> list[Problem]:
     moved, file = ("areas", inputs.project.areas_file) if areas_back < boundaries_back else (
         "boundaries", inputs.project.boundaries_file)  # fmt: skip
     metres = float(np.median([Geod(ellps="WGS84").inv(a.x, a.y, b.x, b.y)[2] for a, b in pairs]))
-    return [Problem(file.name, "", f"lies some {metres:.0f} m off the other outline of the same places, as GCJ-02 does",
-                    f'if it is GCJ-02, declare [{moved}] datum = "gcj02"', "warning")]  # fmt: skip
+    return [
+        Problem(
+            file.name,
+            "",
+            f"lies some {metres:.0f} m off the other outline of the same places, as GCJ-02 does",
+            f'if it is GCJ-02, declare [{moved}] datum = "gcj02"',
+            "warning",
+        )
+    ]

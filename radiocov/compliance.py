@@ -39,14 +39,15 @@ def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateR
 
 
 def error_model(project: Project, results: StateResults) -> ErrorModel:
-    """The error of the prediction in the parts that intervals need: common to all places, correlated, of the pixel."""
+    """The error of the prediction in the parts that intervals need: common, correlated, of the pixel."""
     settings = project.uncertainty
     model = results.manifest["provenance"]["model_settings"]
     model_db2 = model["model_error_db"] ** 2
     local_db2 = link.location_variability_db(model["frequency_mhz"] / 1000.0, results.grid.resolution_m) ** 2
     common_db2 = min(settings.common_error_db**2, model_db2)
     total = max(model_db2 + local_db2, 1e-9)
-    return ErrorModel(common_db2 / total, (model_db2 - common_db2) / total, settings.correlation_km, settings.confidence)
+    correlated = (model_db2 - common_db2) / total
+    return ErrorModel(common_db2 / total, correlated, settings.correlation_km, settings.confidence)
 
 
 def judge_all(inputs: Inputs, folder: Path, wanted: Sequence[str] = ()) -> list[tuple[Compliance, StateResults]]:

@@ -30,8 +30,14 @@ def write_derived_areas(inputs: Inputs, rule: Rule, path: Path) -> list[dict[str
     project = inputs.project
     driver_of(path)
     if project.landcover_file is None:
-        raise ProjectError(Problem(project.path.name, "terrain.landcover", "there is no land cover to derive areas from",
-                                   'give a raster, for example landcover = "terrain/landcover.tif"'))  # fmt: skip
+        raise ProjectError(
+            Problem(
+                project.path.name,
+                "terrain.landcover",
+                "there is no land cover to derive areas from",
+                'give a raster, for example landcover = "terrain/landcover.tif"',
+            )
+        )
     grid = project_grid(inputs)
     try:
         cover = read_landcover(project.landcover_file, project.legend, grid)
@@ -71,12 +77,24 @@ def _by_county(inputs: Inputs, pieces: list, to_grid: Transformer, rule: Rule) -
             parts = shapely.get_parts(polygonal(shapely.intersection(rest[name], inside)))
             parts = parts[shapely.area(parts) >= SMALLEST_PART * rule.smallest_km2 * 1e6]
             if len(parts):
-                row = {"class": name, "name": f"{b.name} {name}", "name_zh": b.name_zh, "city": b.city, "county": b.county}
+                row = {
+                    "class": name,
+                    "name": f"{b.name} {name}",
+                    "name_zh": b.name_zh,
+                    "city": b.city,
+                    "county": b.county,
+                }
                 found.append((row, shapely.union_all(parts)))
             rest[name] = shapely.difference(rest[name], inside)
     for name, shape in rest.items():
         parts = shapely.get_parts(polygonal(shape))
         for n, part in enumerate(parts[shapely.area(parts) >= rule.smallest_km2 * 1e6], start=1):
-            row = {"class": name, "name": f"{name} {n} outside the boundaries", "name_zh": "", "city": "", "county": ""}
+            row = {
+                "class": name,
+                "name": f"{name} {n} outside the boundaries",
+                "name_zh": "",
+                "city": "",
+                "county": "",
+            }
             found.append((row, part))
     return found

@@ -21,7 +21,9 @@ def driver_of(path: Path, suffixes: Sequence[str] = (".gpkg", ".geojson", ".json
     """The driver for a file's name. ProjectError where it has another ending than `suffixes`."""
     suffix = path.suffix.lower()
     if suffix not in suffixes:
-        raise ProjectError(Problem(path.name, "", "no format is known for this name", f"end it in {', '.join(suffixes)}"))
+        raise ProjectError(
+            Problem(path.name, "", "no format is known for this name", f"end it in {', '.join(suffixes)}")
+        )
     return DRIVERS[suffix]
 
 
@@ -52,7 +54,11 @@ def write_features(path: Path, layers: Mapping[str, tuple[Sequence[Any], Sequenc
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     values = [row[name] for row in rows]
     numbers = [v for v in values if v is not None]
-    if numbers and all(isinstance(v, int) and not isinstance(v, bool) for v in numbers) and len(numbers) == len(values):
+    if (
+        numbers
+        and all(isinstance(v, int) and not isinstance(v, bool) for v in numbers)
+        and len(numbers) == len(values)
+    ):
         return np.array(values, dtype=np.int64)
     if numbers and all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
         return np.array([np.nan if v is None else v for v in values], dtype=float)

@@ -111,20 +111,34 @@ def write_plan(folder: Path, frame: Frame, plan: list[PlannedTarget], order: lis
 def _summary(frame: Frame, plan: list[PlannedTarget]) -> dict[str, Any]:
     rules = frame.rules
     return {
-        "radiocov": __version__, "project": frame.inputs.project.project.name, "period": frame.compliance.period,
-        "tile_m": rules.tile_m, "confidence": rules.confidence, "seed": rules.seed,
+        "radiocov": __version__,
+        "project": frame.inputs.project.project.name,
+        "period": frame.compliance.period,
+        "tile_m": rules.tile_m,
+        "confidence": rules.confidence,
+        "seed": rules.seed,
         "reach_m": rules.tile_m / 2 if rules.reach_m is None else rules.reach_m,
         "targets": [
-            {"class": p.target.class_, "measure": p.target.measure, "service": p.target.service, "required": p.required,
-             "overdesign": round(p.overdesign, 4), "needed": p.drawn.needed, "tiles_of_class": len(p.tiles),
-             "reachable": int(p.tiles.reachable.sum()), "drawn": len(p.drawn.chosen),
-             "counties": [{"city": c, "county": k, "tiles": a, "reachable": b, "drawn": n}
-                          for (c, k), (a, b, n) in p.drawn.counties.items()],
-             "unreachable": [name_of(k) for k in p.tiles.key[~p.tiles.reachable]],
-             "tiles": [name_of(k) for k in p.tiles.key[p.drawn.chosen]]}
+            {
+                "class": p.target.class_,
+                "measure": p.target.measure,
+                "service": p.target.service,
+                "required": p.required,
+                "overdesign": round(p.overdesign, 4),
+                "needed": p.drawn.needed,
+                "tiles_of_class": len(p.tiles),
+                "reachable": int(p.tiles.reachable.sum()),
+                "drawn": len(p.drawn.chosen),
+                "counties": [
+                    {"city": c, "county": k, "tiles": a, "reachable": b, "drawn": n}
+                    for (c, k), (a, b, n) in p.drawn.counties.items()
+                ],
+                "unreachable": [name_of(k) for k in p.tiles.key[~p.tiles.reachable]],
+                "tiles": [name_of(k) for k in p.tiles.key[p.drawn.chosen]],
+            }
             for p in plan
         ],
-    }  # fmt: skip
+    }
 
 
 def _gpx(rows: list[dict[str, Any]], summary: dict[str, Any]) -> ElementTree.ElementTree:
@@ -150,11 +164,18 @@ def _gpx(rows: list[dict[str, Any]], summary: dict[str, Any]) -> ElementTree.Ele
 def read_plan(path: str) -> dict[str, Any]:
     """What `write_plan` left as plan.json. ProjectError where it is no such file."""
     plan = read_json(Path(path))
-    try:
-        names = [name for target in plan["targets"] for name in target["tiles"]]
-        whole_plan = {"tile_m", "period"} <= set(plan) and [of_name(name) for name in names] is not None
-    except (TypeError, KeyError, ValueError, AttributeError):
-        whole_plan = False
-    if not whole_plan:
-        raise ProjectError(Problem(path, "", "is no plan", "give the plan.json that `radiocov acceptance plan` wrote"))
+    if not _is_plan(plan):
+        raise ProjectError(
+            Problem(path, "", "is no plan", "give the plan.json that `radiocov acceptance plan` wrote")
+        )
     return plan
+
+
+def _is_plan(plan: Any) -> bool:
+    try:
+        for target in plan["targets"]:
+            for name in target["tiles"]:
+                of_name(name)
+        return {"tile_m", "period"} <= set(plan)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return False

@@ -60,10 +60,16 @@ def read_logs(
     order = Order(declared or Declared(), description, area=area_of(project), fallback=fallback_folder(project))
     with tempfile.TemporaryDirectory(prefix="radiocov-logs-") as folder, Store(Path(folder) / "logs.sqlite") as store:
         receipts = [import_file(store, Path(name), order, progress) for name in files]
-        counts = {"rejected": sum(r["rejected"] for r in receipts), "duplicate": sum(r["duplicate"] for r in receipts)}
+        counts = {
+            "rejected": sum(r["rejected"] for r in receipts),
+            "duplicate": sum(r["duplicate"] for r in receipts),
+        }
         found = _collect(store, [Path(name).name for name in files], counts)
-        found.notes += [f"{r['file']}: {r['rejected']} rows rejected, listed in {r['reject_file']}"
-                        for r in receipts if r["rejected"]]  # fmt: skip
+        found.notes += [
+            f"{r['file']}: {r['rejected']} rows rejected, listed in {r['reject_file']}"
+            for r in receipts
+            if r["rejected"]
+        ]
         found.counts["read"] = sum(r["rows_read"] for r in receipts)
         return found
 
@@ -103,7 +109,9 @@ def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measur
 
 def _samples(parts: list[dict[str, np.ndarray]]) -> Samples:
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Samples(joined["lon"], joined["lat"], joined["time_us"], joined["level"], joined["censored"], joined["device"])
+    return Samples(
+        joined["lon"], joined["lat"], joined["time_us"], joined["level"], joined["censored"], joined["device"]
+    )
 
 
 def _contexts(known: Any, name: str, values: Sequence[str]) -> list[int]:

@@ -43,7 +43,7 @@ def people_per_km2(path: Path, unit: str, grid: Grid) -> Callable[[Any], np.ndar
 
 
 def _pixel_km2(dataset: Any, grid: Grid, window: Any) -> np.ndarray:
-    """(height,) size of the raster's pixels, km2, along the middle of a window; it changes with the latitude alone."""
+    """(height,) size of the raster's pixels, km2, along the middle of a window: it changes with the latitude."""
     step_x, step_y = dataset.res
     if not dataset.crs.is_geographic:
         metres = dataset.crs.linear_units_factor[1]
@@ -52,6 +52,8 @@ def _pixel_km2(dataset: Any, grid: Grid, window: Any) -> np.ndarray:
     _, lat = grid.to_lonlat(*grid.centre_xy(rows, np.full(window.height, window.col + window.width / 2)))
     geod = CRS.from_user_input(dataset.crs).get_geod() or Geod(ellps="WGS84")
     places = np.linspace(lat.min() - step_y, lat.max() + step_y, 33)
-    sizes = [abs(geod.polygon_area_perimeter([0, step_x, step_x, 0],
-                                             [p - step_y / 2] * 2 + [p + step_y / 2] * 2)[0]) for p in places]  # fmt: skip
+    sizes = [
+        abs(geod.polygon_area_perimeter([0, step_x, step_x, 0], [p - step_y / 2] * 2 + [p + step_y / 2] * 2)[0])
+        for p in places
+    ]
     return np.interp(lat, places, np.array(sizes) / 1e6)

@@ -21,21 +21,38 @@ def to_dict(e: Evaluation) -> dict[str, Any]:
     against = []
     for target, one in e.judged:
         table = contingency([one], q[target.service])
-        against.append({"class": target.class_, "service": target.service, **asdict(table), "agreement": table.agreement,
-                        "reliability": [asdict(b) for b in reliability([one])]})  # fmt: skip
+        against.append(
+            {
+                "class": target.class_,
+                "service": target.service,
+                **asdict(table),
+                "agreement": table.agreement,
+                "reliability": [asdict(b) for b in reliability([one])],
+            }
+        )
     return {
-        "period": e.frame.compliance.period, "tile_m": rules.tile_m, "confidence": rules.confidence,
-        "statistic": rules.statistic, "measured_with": rules.measured_with or None,
-        "talk_in": "from talk-out by the link budget" if e.balance else "measured", "met": e.met,
-        "sources": m.sources, "first": _when(m.first_us), "last": _when(m.last_us), "rows": m.counts,
+        "period": e.frame.compliance.period,
+        "tile_m": rules.tile_m,
+        "confidence": rules.confidence,
+        "statistic": rules.statistic,
+        "measured_with": rules.measured_with or None,
+        "talk_in": "from talk-out by the link budget" if e.balance else "measured",
+        "met": e.met,
+        "sources": m.sources,
+        "first": _when(m.first_us),
+        "last": _when(m.last_us),
+        "rows": m.counts,
         "devices": len({int(d) for s in m.samples.values() for d in np.unique(s.device)}),
         "measured_tiles": {name: len(found.key) for name, found in e.levels.items()},
-        "left_out_tiles": e.left_out, "planned_not_visited": e.not_visited,
+        "left_out_tiles": e.left_out,
+        "planned_not_visited": e.not_visited,
         "outcomes": [{k.rstrip("_"): v for k, v in asdict(o).items()} for o in e.outcomes],
         "predicted_against_measured": against,
-        "unreachable": {f"{t.class_}/{t.service}": [name_of(k) for k in j.tiles.key[j.unreachable]] for t, j in e.judged},
+        "unreachable": {
+            f"{t.class_}/{t.service}": [name_of(k) for k in j.tiles.key[j.unreachable]] for t, j in e.judged
+        },
         "notes": m.notes,
-    }  # fmt: skip
+    }
 
 
 def _when(us: int) -> str | None:
@@ -56,14 +73,24 @@ def tile_rows(e: Evaluation) -> list[dict[str, Any]]:
                            ["passed", "failed", "short", "unreachable"], "not visited")  # fmt: skip
         for i in range(len(one.tiles)):
             t, seen = one.tiles, at[i] >= 0
-            rows.append({
-                "class": target.class_, "service": target.service, "tile": name_of(t.key[i]), "city": t.city[i], "county": t.county[i],
-                "status": str(status[i]),
-                "samples": int(levels.samples[at[i]]) if seen else 0,
-                "level_dbm": _number(levels.level_dbm[at[i]]) if seen else None, "margin_db": _number(one.margin_db[i]),
-                "silent": _number(levels.silent[at[i]]) if seen else None, "predicted": _number(one.predicted[i], 4),
-                "reach_m": _number(t.reach_m[i], 0), "lon": round(float(t.lon[i]), 6), "lat": round(float(t.lat[i]), 6),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "class": target.class_,
+                    "service": target.service,
+                    "tile": name_of(t.key[i]),
+                    "city": t.city[i],
+                    "county": t.county[i],
+                    "status": str(status[i]),
+                    "samples": int(levels.samples[at[i]]) if seen else 0,
+                    "level_dbm": _number(levels.level_dbm[at[i]]) if seen else None,
+                    "margin_db": _number(one.margin_db[i]),
+                    "silent": _number(levels.silent[at[i]]) if seen else None,
+                    "predicted": _number(one.predicted[i], 4),
+                    "reach_m": _number(t.reach_m[i], 0),
+                    "lon": round(float(t.lon[i]), 6),
+                    "lat": round(float(t.lat[i]), 6),
+                }
+            )
     return rows
 
 

@@ -150,7 +150,7 @@ class LayerSettings(Section):
 
 def _classes() -> Any:
     return Field(default_factory=dict, json_schema_extra={
-        "expected": 'a table from values in the file to classes, such as { "高速公路" = "motorway", "*" = "ignore" }'})
+        "expected": 'a table from values in the file to classes, such as { "高速" = "motorway", "*" = "ignore" }'})
 
 
 class AreasSettings(LayerSettings):

@@ -139,8 +139,8 @@ class Outcome:
     tiles: of the class; reachable: that a road reaches, or that were measured; measured: judged; short: visited
     with too few samples; passed, failed: of those measured. share: passed / measured, with low and high of the exact
     two-sided interval and block_low and block_high of the one by blocks; lower: the one-sided bound that is proved,
-    exact for tiles drawn at random, else with one trial a block; weighted: share weighted by what each county has. needed: tiles that
-    the test asks for.
+    exact for tiles drawn at random, else with one trial a block; weighted: share weighted by what each county
+    has. needed: tiles that the test asks for.
     """
 
     class_: str
@@ -266,11 +266,29 @@ def outcomes(
         predicted = judged.predicted[measured]
         known = predicted[~np.isnan(predicted)]
         return Outcome(
-            class_, service, direction, level, city, county, int(mine.sum()), int((mine & reach).sum()), n,
-            int((mine & judged.short).sum()), k, n - k, k / n if n else None, low, high, *blocks, lower if n else None,
-            stratified_share(passed, stratum[measured], weight), float(known.mean()) if len(known) else None, asked,
-            needed, verdict_of(k, n, asked, provable, needed, confidence),
-        )  # fmt: skip
+            class_,
+            service,
+            direction,
+            level,
+            city,
+            county,
+            int(mine.sum()),
+            int((mine & reach).sum()),
+            n,
+            int((mine & judged.short).sum()),
+            k,
+            n - k,
+            k / n if n else None,
+            low,
+            high,
+            *blocks,
+            lower if n else None,
+            stratified_share(passed, stratum[measured], weight),
+            float(known.mean()) if len(known) else None,
+            asked,
+            needed,
+            verdict_of(k, n, asked, provable, needed, confidence),
+        )
 
     found = [line(np.ones(len(tiles), dtype=bool), "class")]
     if any(any(place) for place in places):

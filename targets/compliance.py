@@ -129,8 +129,8 @@ def evaluate(
 
     A point belongs to its highest class only, in the order of the policy's classes (key, urban, suburban),
     and within a class to one area. error: what intervals and chances rest on; density: people per km2, for
-    targets of population; carriageway_m: see `sample_roads`. TargetsError where a target's service is not in the reader, or the density is
-    wanting. Memory is bounded by `strip_pixels` for areas and by the length of the roads.
+    targets of population; carriageway_m: see `sample_roads`. TargetsError where a target's service is not in
+    the reader, or the density is wanting. Memory is bounded by `strip_pixels` for areas and by the length of the roads.
     """
     end = policy.period(period)
     check_services(policy, reader)

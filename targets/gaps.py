@@ -79,7 +79,9 @@ def largest_gaps(
     ways, samples = sampled(policy, roads, plane)
     pieces: list[tuple[Gap, int, int]] = []  # with the number of the area, and of the piece in it
     stretches: list[tuple[Gap, np.ndarray]] = []  # with its samples
-    asked = dict.fromkeys((t.class_, "length" if t.measure == "length" else "area", t.service) for t in policy.targets)
+    asked = dict.fromkeys(
+        (t.class_, "length" if t.measure == "length" else "area", t.service) for t in policy.targets
+    )
     for class_, measure, service in asked:
         members = policy.policy_class(class_).data_classes()
         if measure == "area":
@@ -107,10 +109,16 @@ def largest_gaps(
         road = nearest.to(outline) if nearest else {}
         areas_found.append(replace(gap, geometry=plane.unproject(outline), **road))
     roads_found = [
-        replace(gap, geometry=plane.unproject(_lines(samples, mine)), road=gap.name, road_lon=gap.lon, road_lat=gap.lat,
-                road_m=0.0)
+        replace(
+            gap,
+            geometry=plane.unproject(_lines(samples, mine)),
+            road=gap.name,
+            road_lon=gap.lon,
+            road_lat=gap.lat,
+            road_m=0.0,
+        )
         for gap, mine in heapq.nsmallest(limit, stretches, key=lambda s: s[0].order)
-    ]  # fmt: skip
+    ]
     return areas_found, roads_found
 
 

@@ -94,14 +94,27 @@ def changes_as_table(
         met = [{True: "yes", False: "no", None: "-"}[s.met if s else None] for s in (change.before, change.after)]
         unit = UNITS[row.measure]
         figures = ("", "") if points is None else (f"{100 * points:+.1f}", f"{change.gain:+,.1f}")
-        rows.append((name, row.service, f"{row.total:,.1f} {unit}", before, after, *figures, unit if figures[1] else "",
-                     percent(row.required), " to ".join(met)))  # fmt: skip
+        rows.append(
+            (
+                name,
+                row.service,
+                f"{row.total:,.1f} {unit}",
+                before,
+                after,
+                *figures,
+                unit if figures[1] else "",
+                percent(row.required),
+                " to ".join(met),
+            )
+        )
     return rows
 
 
 def gaps_to_dicts(gaps: Iterable[Gap]) -> list[dict]:
     """JSON-able form of gaps, in their order, without their geometries."""
-    return [{k: v for k, v in _record(dataclasses.replace(gap, geometry=None)).items() if k != "geometry"} for gap in gaps]
+    return [
+        {k: v for k, v in _record(dataclasses.replace(gap, geometry=None)).items() if k != "geometry"} for gap in gaps
+    ]
 
 
 def percent(share: float | None) -> str:

@@ -26,7 +26,7 @@ def tiles_needed(target: float, overdesign: float, confidence: float) -> int:
     """T of the greater-than test. target: share asked for, 0..1; overdesign: how much more the prediction gives;
     confidence: one-sided. TargetsError where target + overdesign is no share below 1."""
     p = target + overdesign
-    if not (0 < overdesign and 0 < target and p < 1):
+    if not (overdesign > 0 and target > 0 and p < 1):
         what = f"a target of {target:g} with an over-design of {overdesign:g}"
         raise TargetsError(Problem("", "", what, "target + over-design has to stay below 1"))
     return max(FEWEST, math.ceil(greater_than(p, overdesign, float(stats.norm.ppf(confidence))) - 1e-9))
@@ -44,7 +44,9 @@ def zero_failure_tiles(reliability: float, confidence: float) -> int:
 
 def exact_interval(passed: int, tiles: int, confidence: float) -> tuple[float, float]:
     """Two-sided Clopper-Pearson limits of a share; 0 and 1 where there are no tiles."""
-    return exact_lower(passed, tiles, (1 + confidence) / 2), 1 - exact_lower(tiles - passed, tiles, (1 + confidence) / 2)
+    return exact_lower(passed, tiles, (1 + confidence) / 2), 1 - exact_lower(
+        tiles - passed, tiles, (1 + confidence) / 2
+    )
 
 
 def exact_lower(passed: float, tiles: int, confidence: float) -> float:

@@ -22,10 +22,10 @@ BESIDE = 4.0
 
 @dataclass(frozen=True)
 class RoadSamples:
-    """Points along roads, each for the length around it. u, v: pixel coordinates; du, dv: from there to the end of
-    that length; km: how much it counts for, half of it on double carriageways; road: index of its road; partner: index of the sample on the opposite
-    carriageway, -1 where there is none; part: counts the unbroken lines; all (n,), in order along each
-    line."""
+    """Points along roads, each for the length around it. u, v: pixel coordinates; du, dv: from there to the end
+    of that length; km: how much it counts for, half of it on double carriageways; road: index of its road; part:
+    counts the unbroken lines; partner: index of the sample on the opposite carriageway, -1 where there is none;
+    all (n,), in order along each line."""
 
     u: np.ndarray
     v: np.ndarray

@@ -9,8 +9,8 @@ differs from pixel to pixel (the location variability). A pixel of service proba
 u, with probability Phi((Phi^-1(p) + sqrt(common) g + sqrt(correlated) u) / sqrt(rest)), whose mean is p again.
 
 g and u are drawn many times, u on a grid of square blocks and constant in each (which errs towards wide intervals
-for areas smaller than a block). What a block holds is kept as a curve, covered amount over error, so that a draw costs
-one interpolation a block and area. The draws depend on the seed alone.
+for areas smaller than a block). What a block holds is kept as a curve, covered amount over error, so that a draw
+costs one interpolation a block and area. The draws depend on the seed alone.
 """
 
 from __future__ import annotations

@@ -29,14 +29,24 @@ OTHERS = {
 def tile_options(command: Callable) -> Callable:
     """What planning and evaluating have to agree on."""
     for option in (
-        click.option("--reach-m", type=click.FloatRange(0), help="From a tile's middle to a road; default: half a tile."),
-        click.option("--access", type=click.Path(exists=True, dir_okay=False, path_type=str),
-                     help="A GIS file of more roads by which tiles are reached."),
-        click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
-                     help="Of what is proved, one-sided."),
+        click.option(
+            "--reach-m", type=click.FloatRange(0), help="From a tile's middle to a road; default: half a tile."
+        ),
+        click.option(
+            "--access",
+            type=click.Path(exists=True, dir_okay=False, path_type=str),
+            help="A GIS file of more roads by which tiles are reached.",
+        ),
+        click.option(
+            "--confidence",
+            type=click.FloatRange(0.5, 0.999),
+            default=0.95,
+            show_default=True,
+            help="Of what is proved, one-sided.",
+        ),
         click.option("--tile-m", type=float, default=500.0, show_default=True, help="Side of a tile."),
         click.option("--period", default="", help="Of the policy; default: the last that is computed."),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -46,14 +56,27 @@ def logs_options(command: Callable) -> Callable:
     for option in (
         click.option("--store", "store_url", metavar="URL", default="", help="Fleet store, where no LOGS are given."),
         click.option("--device", default="", help="Id of the handset, for rows that name none."),
-        click.option("--zone", default="", metavar="ZONE", help="Of times that name none: Asia/Shanghai, UTC, +08:00."),
+        click.option(
+            "--zone", default="", metavar="ZONE", help="Of times that name none: Asia/Shanghai, UTC, +08:00."
+        ),
         click.option("--datum", type=click.Choice(["wgs84", "cgcs2000", "gcj02", "bd09"]), help="Of the positions."),
-        click.option("--format", "format_", metavar="NAME|FILE.toml", default="", help="Log format; default: recognised."),
-        click.option("--measured-with", metavar="TERMINAL", default="",
-                     help="The project's terminal that was carried; default: each service's own."),
-        click.option("--statistic", type=click.Choice(["median", "mean"]), default="median", show_default=True,
-                     help="Of a tile's samples: median level, or mean power."),
-    ):  # fmt: skip
+        click.option(
+            "--format", "format_", metavar="NAME|FILE.toml", default="", help="Log format; default: recognised."
+        ),
+        click.option(
+            "--measured-with",
+            metavar="TERMINAL",
+            default="",
+            help="The project's terminal that was carried; default: each service's own.",
+        ),
+        click.option(
+            "--statistic",
+            type=click.Choice(["median", "mean"]),
+            default="median",
+            show_default=True,
+            help="Of a tile's samples: median level, or mean power.",
+        ),
+    ):
         command = option(command)
     return command
 
@@ -75,10 +98,28 @@ def evaluation_command(command: Callable) -> Callable:
     return command
 
 
-def _evaluate(project: str, logs: tuple[str, ...], plan_file: str | None, period: str, tile_m: float, confidence: float,
-              access: str | None, reach_m: float | None, statistic: str, measured_with: str, format_: str, datum: str | None,
-              zone: str, device: str, store_url: str, output: str | None, must_meet: bool, as_csv: bool, as_json: bool,
-              quiet: bool) -> None:  # fmt: skip
+def _evaluate(
+    project: str,
+    logs: tuple[str, ...],
+    plan_file: str | None,
+    period: str,
+    tile_m: float,
+    confidence: float,
+    access: str | None,
+    reach_m: float | None,
+    statistic: str,
+    measured_with: str,
+    format_: str,
+    datum: str | None,
+    zone: str,
+    device: str,
+    store_url: str,
+    output: str | None,
+    must_meet: bool,
+    as_csv: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Judge measured levels tile by tile: pass or fail for every service and direction, and what that proves.
 
     LOGS are drive logs (`radiocov logs formats`); without any, the project's fleet store is read. A tile counts from
@@ -151,19 +192,29 @@ def _print(e: Any) -> None:
                 headings, cells, set(range(3, 14)))  # fmt: skip
     against = [[a["class"], a["service"], *(str(a[k]) for k in ("hit", "false_alarm", "miss", "correct_rejection")),
                 percent(a["agreement"])] for a in data["predicted_against_measured"]]  # fmt: skip
-    print_table("Predicted against measured, tiles", ["class", "service", "hit", "false alarm", "miss",
-                                                      "correct rejection", "agree"], against, set(range(2, 7)))  # fmt: skip
+    print_table(
+        "Predicted against measured, tiles",
+        ["class", "service", "hit", "false alarm", "miss", "correct rejection", "agree"],
+        against,
+        set(range(2, 7)),
+    )
     bins = [[a["class"], a["service"], f"{100 * b['low']:g} to {100 * b['high']:g} %", str(b["tiles"]),
              percent(b["predicted"]), percent(b["measured"])]
             for a in data["predicted_against_measured"] for b in a["reliability"]]  # fmt: skip
-    print_table("Reliability of the predicted probability", ["class", "service", "predicted", "tiles", "mean", "passed"],
-                bins, {2, 3, 4, 5})  # fmt: skip
+    print_table(
+        "Reliability of the predicted probability",
+        ["class", "service", "predicted", "tiles", "mean", "passed"],
+        bins,
+        {2, 3, 4, 5},
+    )
     rows = ", ".join(f"{name} {n}" for name, n in data["rows"].items() if n)
     click.echo(f"rows: {rows}; {data['devices']} handsets, {data['first']} to {data['last']}")
     click.echo(f"talk-in: {data['talk_in']}")
     unreachable = sum(map(len, data["unreachable"].values()))
-    click.echo(f"left out: {unreachable} tiles that no road reaches (listed by --json and --csv), {data['left_out_tiles']} "
-               f"measured tiles of no target or plan; {data['planned_not_visited']} planned tiles not visited")  # fmt: skip
+    click.echo(
+        f"left out: {unreachable} tiles that no road reaches (listed by --json and --csv), {data['left_out_tiles']} "
+        f"measured tiles of no target or plan; {data['planned_not_visited']} planned tiles not visited"
+    )
     for note in data["notes"]:
         click.echo(f"note: {note}")
 
@@ -172,17 +223,30 @@ def _print(e: Any) -> None:
 @project_argument
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=str),
               help="Folder for tiles.gpkg, tiles.gpx, tiles.csv and plan.json.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same tiles.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same tiles."
+)
 @click.option("--start", metavar="LON,LAT", help="Where the drive starts; default: at the westernmost tile.")
 @tile_options
 @json_option
 @quiet_option
-def plan(project: str, output: str, seed: int, start: str | None, period: str, tile_m: float, confidence: float,
-         access: str | None, reach_m: float | None, as_json: bool, quiet: bool) -> None:  # fmt: skip
+def plan(
+    project: str,
+    output: str,
+    seed: int,
+    start: str | None,
+    period: str,
+    tile_m: float,
+    confidence: float,
+    access: str | None,
+    reach_m: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Draw the tiles of an acceptance drive at random, by class and county, with a short way through them.
 
-    How many: the greater-than test, T = Z^2 p q / e^2 with the over-design e that the prediction leaves, at least 100;
-    for a target of 100 %, as many as prove the policy's full_share without a failure (299 for 99 % at 95 %).
+    How many: the greater-than test, T = Z^2 p q / e^2 with the over-design e that the prediction leaves, at least
+    100; for a target of 100 %, as many as prove the policy's full_share without a failure (299 for 99 % at 95 %).
 
     \b
     Examples:
@@ -212,15 +276,29 @@ def plan(project: str, output: str, seed: int, start: str | None, period: str, t
         cells.append([t["class"], t["service"], percent(t["required"]),
                       percent(t["overdesign"]) if t["required"] < 1 else "", str(t["needed"]),
                       str(t["tiles_of_class"]), str(t["reachable"]), str(t["drawn"])])  # fmt: skip
-        cells += [[f"  {c['county'] or c['city'] or '(no county)'}", "", "", "", "", str(c["tiles"]), str(c["reachable"]),
-                   str(c["drawn"])] for c in t["counties"]]  # fmt: skip
+        cells += [
+            [
+                f"  {c['county'] or c['city'] or '(no county)'}",
+                "",
+                "",
+                "",
+                "",
+                str(c["tiles"]),
+                str(c["reachable"]),
+                str(c["drawn"]),
+            ]
+            for c in t["counties"]
+        ]
     print_table(f"Tiles of {tile_m:g} m for {summary['period']}, confidence {100 * confidence:g} %, seed {seed}",
                 ["class", "service", "required", "over-design", "needed", "tiles", "reachable", "drawn"], cells,
                 set(range(2, 8)))  # fmt: skip
     for t in summary["targets"]:
         if t["drawn"] < t["needed"]:
-            click.echo(f"warning: {t['class']}: {t['drawn']} tiles can be reached, the test asks for {t['needed']}; smaller "
-                       "tiles, or --access with more roads, give more", err=True)  # fmt: skip
+            click.echo(
+                f"warning: {t['class']}: {t['drawn']} tiles can be reached, the test asks for {t['needed']}; smaller "
+                "tiles, or --access with more roads, give more",
+                err=True,
+            )
     click.echo(f"{len(order)} stops in {output}: tiles.gpkg, tiles.gpx, tiles.csv; plan.json for the evaluation")
 
 
@@ -228,5 +306,7 @@ def _place(text: str) -> tuple[float, float]:
     try:
         lon, lat = (float(part) for part in text.split(","))
     except ValueError:
-        raise click.BadParameter(f'"{text}" is no LON,LAT in degrees, such as 123.4,41.8', param_hint="--start") from None
+        raise click.BadParameter(
+            f'"{text}" is no LON,LAT in degrees, such as 123.4,41.8', param_hint="--start"
+        ) from None
     return lon, lat

@@ -101,7 +101,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: "" if v is None else str(v).lower() if isinstance(v, bool) else v for k, v in row.items()})
+        writer.writerow({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()})
     click.echo(text.getvalue(), nl=False)
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from radiocov.cli.common import json_option, print_json, print_table, progress, project_argument, quiet_option, read_all
+from radiocov.cli.common import (
+    json_option,
+    print_json,
+    print_table,
+    progress,
+    project_argument,
+    quiet_option,
+    read_all,
+)
 
 
 @click.command("derive-areas")
@@ -24,9 +32,9 @@ def derive_areas(project: str, output: str, radius_m: float, urban: float, subur
                  quiet: bool, as_json: bool) -> None:  # fmt: skip
     """Draw urban and suburban areas from the land cover, where there are no polygons of them.
 
-    Urban is where the built-up share of the land within a circle reaches --urban, suburban where it reaches --suburban.
-    With [boundaries] in the project, areas are cut and named by county. Look at the file in a GIS, edit it, and name it
-    in the project: [areas] file = "areas.gpkg".
+    Urban is where the built-up share of the land within a circle reaches --urban, suburban where it reaches
+    --suburban. With [boundaries] in the project, areas are cut and named by county. Look at the file in a GIS, edit
+    it, and name it in the project: [areas] file = "areas.gpkg".
 
     \b
     Example:

@@ -10,9 +10,15 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 
 @click.command()
 @project_argument
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the document.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str),
-              help="A .html or .pdf file; default: report-LANG.html in the results folder.")  # fmt: skip
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the document."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=str),
+    help="A .html or .pdf file; default: report-LANG.html in the results folder.",
+)
 @click.option("--logs", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=str),
               help="A drive log, judged in the report; may be given several times.")  # fmt: skip
 @click.option("--plan", "plan_file", type=click.Path(exists=True, dir_okay=False, path_type=str),
@@ -20,9 +26,26 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @tile_options
 @logs_options
 @quiet_option
-def report(project: str, lang: str, output: str | None, logs: tuple[str, ...], plan_file: str | None, period: str,
-           tile_m: float, confidence: float, access: str | None, reach_m: float | None, statistic: str, measured_with: str,
-           format_: str, datum: str | None, zone: str, device: str, store_url: str, quiet: bool) -> None:  # fmt: skip
+def report(
+    project: str,
+    lang: str,
+    output: str | None,
+    logs: tuple[str, ...],
+    plan_file: str | None,
+    period: str,
+    tile_m: float,
+    confidence: float,
+    access: str | None,
+    reach_m: float | None,
+    statistic: str,
+    measured_with: str,
+    format_: str,
+    datum: str | None,
+    zone: str,
+    device: str,
+    store_url: str,
+    quiet: bool,
+) -> None:
     """Write the document for the archive: targets, maps, tables by city and county, gaps, proof and provenance.
 
     HTML that prints well on A4, with everything in one file; PDF where a Chromium, Chrome or Edge is on the machine.
@@ -55,7 +78,9 @@ def report(project: str, lang: str, output: str | None, logs: tuple[str, ...], p
         if logs or store_url:
             planned = read_plan(plan_file) if plan_file else None
             rules = Rules(tile_m, confidence, reach_m, access, statistic=statistic, measured_with=measured_with)
-            measured = read_logs(inputs.project, logs, Declared(device, zone, "", datum or ""), format_, store_url, show)
+            measured = read_logs(
+                inputs.project, logs, Declared(device, zone, "", datum or ""), format_, store_url, show
+            )
             proof = evaluate(frame(inputs, folder, judged[-1][0].period, rules), measured, planned)
         write_report(inputs, judged, path, lang, proof, show)
     click.echo(path.resolve().as_uri())

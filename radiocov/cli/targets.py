@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from radiocov.cli import WithOthers
-from radiocov.cli.common import csv_option, json_option, print_csv, print_json, print_table, project_argument, read_all
+from radiocov.cli.common import (
+    csv_option,
+    json_option,
+    print_csv,
+    print_json,
+    print_table,
+    project_argument,
+    read_all,
+)
 
 HEADINGS = {
     "level": "level", "name": "target", "service": "service", "total": "of", "share_median": "median",
@@ -55,7 +63,9 @@ def targets(project: str, period: str | None, must_meet: bool, by: tuple[str, ..
     from radiocov.compliance import judge_all, origin
 
     if comparing and (period or must_meet):
-        raise click.UsageError("--compare takes no --period and no --check: it compares the first period and the last")
+        raise click.UsageError(
+            "--compare takes no --period and no --check: it compares the first period and the last"
+        )
     inputs = read_all(project)
     folder = Path(output) if output else inputs.project.output_folder
     judged = judge_all(inputs, folder, [period] if period else [])
@@ -132,8 +142,16 @@ def _compare(judged: list[tuple[Any, Any]], by: tuple[str, ...], as_json: bool, 
     (before, _), (after, results) = judged[0], judged[-1]
     changes = compare(before, after)
     if as_json:
-        print_json({"before": before.period, "after": after.period, "policy": after.policy, "judge": after.judge,
-                    "rows": [change_to_dict(c, after.judge) for c in changes], "origin": origin(results)})  # fmt: skip
+        print_json(
+            {
+                "before": before.period,
+                "after": after.period,
+                "policy": after.policy,
+                "judge": after.judge,
+                "rows": [change_to_dict(c, after.judge) for c in changes],
+                "origin": origin(results),
+            }
+        )
     elif as_csv:
         print_csv(CHANGE_COLUMNS, (change_to_dict(c, after.judge) for c in changes))
     else:

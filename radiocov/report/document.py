@@ -170,4 +170,3 @@ def _maps(w: Words, inputs: Inputs, judged: Judged, boundaries: list[Any], gaps:
 
 def _asset(name: str) -> str:
     return files("radiocov.report").joinpath("assets", name).read_text("utf-8")
-

@@ -144,11 +144,13 @@ def svg(frame: Frame, png: bytes, drawn: list[str], title: str) -> str:
     long = km * 1000 / frame.grid.resolution_m
     image = base64.b64encode(png).decode("ascii")
     x, y = 20 * unit, h - 20 * unit
-    bar = (f'<g><rect x="{x - 8 * unit:.1f}" y="{y - 34 * unit:.1f}" width="{long + 50 * unit:.1f}" '
-           f'height="{46 * unit:.1f}" fill="#fff" opacity=".85"/><path d="M{x:.1f} {y:.1f}h{long:.1f}" stroke="#16222c" '
-           f'stroke-width="{4 * unit:.1f}"/><text x="{x:.1f}" y="{y - 10 * unit:.1f}" font-size="{22 * unit:.1f}" '
-           f'fill="#16222c">{km} km</text><path d="M{x + long + 22 * unit:.1f} {y:.1f}v{-24 * unit:.1f}'
-           f'l{-6 * unit:.1f} {10 * unit:.1f}m{6 * unit:.1f} {-10 * unit:.1f}l{6 * unit:.1f} {10 * unit:.1f}" '
-           f'fill="none" stroke="#16222c" stroke-width="{3 * unit:.1f}"/></g>')  # fmt: skip
+    bar = (
+        f'<g><rect x="{x - 8 * unit:.1f}" y="{y - 34 * unit:.1f}" width="{long + 50 * unit:.1f}" '
+        f'height="{46 * unit:.1f}" fill="#fff" opacity=".85"/><path d="M{x:.1f} {y:.1f}h{long:.1f}" stroke="#16222c" '
+        f'stroke-width="{4 * unit:.1f}"/><text x="{x:.1f}" y="{y - 10 * unit:.1f}" font-size="{22 * unit:.1f}" '
+        f'fill="#16222c">{km} km</text><path d="M{x + long + 22 * unit:.1f} {y:.1f}v{-24 * unit:.1f}'
+        f'l{-6 * unit:.1f} {10 * unit:.1f}m{6 * unit:.1f} {-10 * unit:.1f}l{6 * unit:.1f} {10 * unit:.1f}" '
+        f'fill="none" stroke="#16222c" stroke-width="{3 * unit:.1f}"/></g>'
+    )
     return (f'<svg viewBox="0 0 {w} {h}" role="img" aria-label="{escape(title)}"><image width="{w}" height="{h}" '
             f'href="data:image/png;base64,{image}"/>{"".join(drawn)}{bar}</svg>')  # fmt: skip

@@ -78,14 +78,20 @@ def _bar(w: Words, row: Row, compliance: Compliance) -> str:
         drawn = f"<div class=track><em>{w('no_data')}</em></div>"
     else:
         low, high = row.expected_low, row.expected_high
-        whisker = "" if low is None else f"<i style='left:{100 * low:.2f}%;width:{100 * max(high - low, 0.002):.2f}%'></i>"
-        drawn = (f"<div class=track><b class={'yes' if row.met else 'no'} style='width:{100 * share:.2f}%'></b>{whisker}"
-                 f"<u style='left:{100 * row.required:.2f}%'></u></div>")  # fmt: skip
+        whisker = (
+            "" if low is None else f"<i style='left:{100 * low:.2f}%;width:{100 * max(high - low, 0.002):.2f}%'></i>"
+        )
+        drawn = (
+            f"<div class=track><b class={'yes' if row.met else 'no'} style='width:{100 * share:.2f}%'></b>{whisker}"
+            f"<u style='left:{100 * row.required:.2f}%'></u></div>"
+        )
     gap = f"{w('missing')} {lacking(w, row.gap, row.measure)}" if row.gap else ""
     likely = f"{w('chance')} {chance(row.chance)}" if row.chance is not None else ""
-    return (f"<div class=bar><div class=label>{w.pick(row.name, row.name_zh)}<small>{w.known('measure', row.measure)}"
-            f"</small></div>{drawn}<div class=figure>{percent(share)} <small>/ {percent(row.required)}</small> "
-            f"{verdict(w, row)}<small class=more>{' · '.join(filter(None, (gap, likely)))}</small></div></div>")  # fmt: skip
+    return (
+        f"<div class=bar><div class=label>{w.pick(row.name, row.name_zh)}<small>{w.known('measure', row.measure)}"
+        f"</small></div>{drawn}<div class=figure>{percent(share)} <small>/ {percent(row.required)}</small> "
+        f"{verdict(w, row)}<small class=more>{' · '.join(filter(None, (gap, likely)))}</small></div></div>"
+    )
 
 
 def changes(w: Words, judged: Judged) -> str:
@@ -98,11 +104,20 @@ def changes(w: Words, judged: Judged) -> str:
         if change.row.level not in ("policy", "member"):
             continue
         row, points = change.row, change.points(f"share_{after.judge}")
-        sides = [percent(getattr(side, f"share_{after.judge}")) if side else "" for side in (change.before, change.after)]
+        sides = [
+            percent(getattr(side, f"share_{after.judge}")) if side else "" for side in (change.before, change.after)
+        ]
         met = " → ".join(verdict(w, side) if side else "–" for side in (change.before, change.after))
-        rows.append([("" if row.level == "policy" else INDENT) + w.pick(row.name, row.name_zh), amount(w, row.total, row.measure),
-                     *sides, "" if points is None else f"{100 * points:+.1f}",
-                     "" if points is None else f"{change.gain:+,.1f} {unit_of(w, row.measure)}", met])  # fmt: skip
+        rows.append(
+            [
+                ("" if row.level == "policy" else INDENT) + w.pick(row.name, row.name_zh),
+                amount(w, row.total, row.measure),
+                *sides,
+                "" if points is None else f"{100 * points:+.1f}",
+                "" if points is None else f"{change.gain:+,.1f} {unit_of(w, row.measure)}",
+                met,
+            ]
+        )
     head = [w("target"), w("of"), before.period, after.period, w("points"), w("gained"), w("result")]
     return f"<h2>{w('changes')}</h2>" + table(head, rows, {1, 2, 3, 4, 5})
 
@@ -112,13 +127,28 @@ def services(w: Words, inputs: Inputs) -> str:
     rows = []
     for service in inputs.project.services:
         t = inputs.project.terminal(service.terminal)
-        rows.append([w.pick(service.label, service.label_zh), w.known("direction", service.direction),
-                     f"{t.height_m:g} m", f"{t.power_dbm:g} dBm", f"{t.antenna_gain_dbi:g} dBi", f"{t.carry_loss_db:g} dB",
-                     f"{t.threshold_dbm:g} dBm", percent(service.probability)])  # fmt: skip
+        rows.append(
+            [
+                w.pick(service.label, service.label_zh),
+                w.known("direction", service.direction),
+                f"{t.height_m:g} m",
+                f"{t.power_dbm:g} dBm",
+                f"{t.antenna_gain_dbi:g} dBi",
+                f"{t.carry_loss_db:g} dB",
+                f"{t.threshold_dbm:g} dBm",
+                percent(service.probability),
+            ]
+        )
     base = inputs.project.base
-    head = [w(k) for k in ("service", "direction", "height", "power", "gain", "carry_loss", "threshold", "probability")]
-    return (f"<p>{w('covered_means')}</p>" + table(head, rows, set(range(2, 8)))
-            + f"<p class=note>{w('base_means', threshold=f'{base.threshold_dbm:g}', gain=f'{base.diversity_gain_db:g}')}</p>")  # fmt: skip
+    receiver = w("base_means", threshold=f"{base.threshold_dbm:g}", gain=f"{base.diversity_gain_db:g}")
+    head = [
+        w(k) for k in ("service", "direction", "height", "power", "gain", "carry_loss", "threshold", "probability")
+    ]
+    return (
+        f"<p>{w('covered_means')}</p>"
+        + table(head, rows, set(range(2, 8)))
+        + f"<p class=note>{receiver}</p>"
+    )
 
 
 def assumptions(w: Words, inputs: Inputs, judged: Judged) -> str:
@@ -132,18 +162,41 @@ def assumptions(w: Words, inputs: Inputs, judged: Judged) -> str:
         (w("a_policy"), w.pick(policy.name, policy.name_zh)),
         (w("a_judge"), w(f"judged_{policy.judge}") + " " + w(f"tunnels_{policy.tunnels}".replace("-", "_"))),
         (w("a_overlap"), w("overlap_rule")),
-        (w("a_model"), w("a_model_text", model=o["model"], radius=f"{o['radius_km']:g}", frequency=f"{model['frequency_mhz']:g}",
-                         time=f"{model['time_percent']:g}")),
+        (
+            w("a_model"),
+            w(
+                "a_model_text",
+                model=o["model"],
+                radius=f"{o['radius_km']:g}",
+                frequency=f"{model['frequency_mhz']:g}",
+                time=f"{model['time_percent']:g}",
+            ),
+        ),
         (w("a_calibration"), escape(str(o["calibration"])) if o["calibration"] else w("uncalibrated")),
-        (w("a_terrain"), w("a_terrain_text", source=o["terrain"], native=f"{native:g}", step=f"{o['resolution_m']:g}")),
+        (
+            w("a_terrain"),
+            w("a_terrain_text", source=o["terrain"], native=f"{native:g}", step=f"{o['resolution_m']:g}"),
+        ),
         (w("a_surface"), w.known("surface", ground["surface_rule"].split(":")[0])),
         (w("a_cover"), escape(cover) or w("none")),
-        (w("a_error"), w("a_error_text", error=f"{model['model_error_db']:g}", common=f"{u.common_error_db:g}",
-                         distance=f"{u.correlation_km:g}", confidence=f"{100 * u.confidence:.0f} %",
-                         draws=error.draws if error else 0)),
+        (
+            w("a_error"),
+            w(
+                "a_error_text",
+                error=f"{model['model_error_db']:g}",
+                common=f"{u.common_error_db:g}",
+                distance=f"{u.correlation_km:g}",
+                confidence=f"{100 * u.confidence:.0f} %",
+                draws=error.draws if error else 0,
+            ),
+        ),
         (w("a_limits"), w("a_limits_text")),
-    ]  # fmt: skip
-    return "<table class=facts><tbody>" + "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows) + "</tbody></table>"
+    ]
+    return (
+        "<table class=facts><tbody>"
+        + "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows)
+        + "</tbody></table>"
+    )
 
 
 def network(w: Words, inputs: Inputs, judged: Judged) -> str:
@@ -154,11 +207,38 @@ def network(w: Words, inputs: Inputs, judged: Judged) -> str:
         first = next((period for period, there in states if site.id in there), "")
         antenna = site.antenna or w("omni", gain=f"{site.gain_dbi:g}")
         aim = f"{site.azimuth_deg:g}° / {site.tilt_deg:g}°" if site.antenna else "–"
-        rows.append([escape(site.id), escape(site.name), f"{site.lon:.5f}", f"{site.lat:.5f}", f"{site.antenna_height_m:g}",
-                     f"{site.power_dbm:g}", f"{site.eirp_max_dbm - 2.15:.1f}", antenna, aim,
-                     site.in_service.isoformat() if site.in_service else "–", first])  # fmt: skip
+        rows.append(
+            [
+                escape(site.id),
+                escape(site.name),
+                f"{site.lon:.5f}",
+                f"{site.lat:.5f}",
+                f"{site.antenna_height_m:g}",
+                f"{site.power_dbm:g}",
+                f"{site.eirp_max_dbm - 2.15:.1f}",
+                antenna,
+                aim,
+                site.in_service.isoformat() if site.in_service else "–",
+                first,
+            ]
+        )
     counts = w("list_gap").join(w("sites_in", count=len(there), period=period) for period, there in states)
-    head = [w(k) for k in ("site", "name", "lon", "lat", "height_m", "power_dbm", "erp_dbm", "antenna", "aim", "since", "first_in")]
+    head = [
+        w(k)
+        for k in (
+            "site",
+            "name",
+            "lon",
+            "lat",
+            "height_m",
+            "power_dbm",
+            "erp_dbm",
+            "antenna",
+            "aim",
+            "since",
+            "first_in",
+        )
+    ]
     return f"<p>{counts}</p>" + table(head, rows, {2, 3, 4, 5, 6}, "small")
 
 
@@ -224,8 +304,10 @@ def provenance(w: Words, inputs: Inputs, judged: Judged, logs: list[str]) -> str
     html = table([w("state"), w("network_on"), w("computed"), w("content_key")], rows, kind="small")
     ground = judged[-1][1].manifest["provenance"]["ground"]
     sources = ground["elevation"]["sources"] + (ground.get("landcover") or {}).get("sources", [])
-    files = [[escape(s["file"]), escape(str(s["crs"])), f"{s['native_step_m']:g} m", f"<code>{s['sha256'][:16]}…</code>"]
-             for s in sources]  # fmt: skip
+    files = [
+        [escape(s["file"]), escape(str(s["crs"])), f"{s['native_step_m']:g} m", f"<code>{s['sha256'][:16]}…</code>"]
+        for s in sources
+    ]
     html += f"<h3>{w('ground_files')}</h3>" + table([w("file"), w("crs"), w("step"), "SHA-256"], files, {2}, "small")
     name = inputs.project.folder.resolve().name
     commands = [f"radiocov check {name}", f"radiocov coverage {name}", f"radiocov targets {name}"]

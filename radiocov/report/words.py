@@ -39,6 +39,7 @@ class Words:
 def table(headings: list[str], rows: list[list[str]], numeric: set[int] = frozenset(), kind: str = "") -> str:
     """An HTML table; cells are HTML already. numeric: columns aligned right; rows whose first cell starts with a
     no-break space are set back."""
+
     def cell(tag: str, i: int, text: str) -> str:
         return f"<{tag}{' class=n' if i in numeric else ''}>{text}</{tag}>"
 
