@@ -130,7 +130,8 @@ def evaluate(
     A point belongs to its highest class only, in the order of the policy's classes (key, urban, suburban),
     and within a class to one area. error: what intervals and chances rest on; density: people per km2, for
     targets of population; carriageway_m: see `sample_roads`. TargetsError where a target's service is not in
-    the reader, or the density is wanting. Memory is bounded by `strip_pixels` for areas and by the length of the roads.
+    the reader, or the density is wanting. Memory is bounded by `strip_pixels` for areas and by the length of
+    the roads.
     """
     end = policy.period(period)
     check_services(policy, reader)
@@ -144,11 +145,12 @@ def evaluate(
         members = policy.policy_class(target.class_).data_classes()
         if KIND_OF_MEASURE[target.measure] == "area":
             people = density if target.measure == "population" else None
-            parts = [
-                _area_part(a, *area_sums(s, plane, reader, target.service, strip_pixels, people, spread))
-                for a, s in zip(ordered, shapes, strict=True)
-                if a.class_ in members
-            ]
+            mine = [i for i, area in enumerate(ordered) if area.class_ in members]
+            sums = {
+                i: area_sums(shapes[i], plane, reader, target.service, strip_pixels, people, spread)
+                for i in sorted(mine, key=lambda i: place_on_disk(shapes[i]))
+            }
+            parts = [_area_part(ordered[i], *sums[i]) for i in mine]
         else:
             leave_out = policy.tunnels == "leave-out"
             each = road_sums(ways, samples, plane, reader, target.service, leave_out, tile, spread) if ways else []
@@ -176,6 +178,11 @@ def evaluate(
         tuple(dict.fromkeys(notes)),
         error,
     )
+
+
+def place_on_disk(shape) -> tuple[float, float]:
+    """An order in which neighbours follow each other, so that tiles of a raster are read from the cache."""
+    return (0.0, 0.0) if shape.is_empty else (shape.bounds[1] // TILE, shape.bounds[0])
 
 
 def _notes(target: Target, parts: list[_Part]) -> list[str]:

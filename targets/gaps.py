@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from targets.areas import AreaSet, Road, RoadSet
-from targets.compliance import check_services, placed, sampled
+from targets.compliance import check_services, place_on_disk, placed, sampled
 from targets.policy import Policy
 from targets.rasterize import Plane, RasterReader
 from targets.roadways import RoadSamples, read_at
@@ -85,7 +85,8 @@ def largest_gaps(
     for class_, measure, service in asked:
         members = policy.policy_class(class_).data_classes()
         if measure == "area":
-            for number, (area, shape) in enumerate(zip(ordered, shapes, strict=True)):
+            for number in sorted(range(len(ordered)), key=lambda i: place_on_disk(shapes[i])):
+                area, shape = ordered[number], shapes[number]
                 if area.class_ not in members:
                     continue
                 found = _pieces(shape, plane, reader, service, strip_pixels)
