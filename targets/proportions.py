@@ -29,7 +29,8 @@ def tiles_needed(target: float, overdesign: float, confidence: float) -> int:
     if not (overdesign > 0 and target > 0 and p < 1):
         what = f"a target of {target:g} with an over-design of {overdesign:g}"
         raise TargetsError(Problem("", "", what, "target + over-design has to stay below 1"))
-    return max(FEWEST, math.ceil(greater_than(p, overdesign, float(stats.norm.ppf(confidence))) - 1e-9))
+    z = round(float(stats.norm.ppf(confidence)), 3)  # 1.645, 2.326: as the tables in use have it
+    return max(FEWEST, math.ceil(greater_than(p, overdesign, z) - 1e-9))
 
 
 def greater_than(p: float, error: float, z: float) -> float:

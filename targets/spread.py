@@ -75,8 +75,8 @@ class Spread:
         rest = max(1.0 - error.common - error.correlated, SMALLEST_REST)
         self._covered = ndtr((BINS[:, None] + NODES[None, :]) / math.sqrt(rest)).astype(np.float32)
         with np.errstate(divide="ignore"):
-            z = ndtri(np.arange(STEPS + 1) / STEPS)
-        self._bin = np.clip(np.rint((z - BINS[0]) / BIN), 0, len(BINS) - 1).astype(np.int64)
+            place = np.clip((ndtri(np.arange(STEPS + 1) / STEPS) - BINS[0]) / BIN, 0, len(BINS) - 1.001)
+        self._bin, self._above = place.astype(np.int64), place - place.astype(np.int64)
 
     def curves(self, row: np.ndarray, col: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> Curves:
         """Of pixels (n,): their row and column, service probability and the km2, km or people each stands for."""
@@ -86,9 +86,12 @@ class Spread:
         r0, c0 = int(r.min()), int(c.min())
         across = int(c.max()) - c0 + 1
         local = (r - r0) * across + (c - c0)
-        which = self._bin[np.rint(np.clip(probability, 0, 1) * STEPS).astype(np.int32)]
+        step = np.rint(np.clip(probability, 0, 1) * STEPS).astype(np.int32)
         size = (int(r.max()) - r0 + 1) * across * len(BINS)
-        amount = np.bincount(local * len(BINS) + which, weight, minlength=size).reshape(-1, len(BINS))
+        # shared between the two bins around the value, so that what the bins stand for has its mean
+        cell, above = local * len(BINS) + self._bin[step], weight * self._above[step]
+        amount = np.bincount(cell, weight - above, minlength=size) + np.bincount(cell + 1, above, minlength=size)
+        amount = amount.reshape(-1, len(BINS))
         used = np.flatnonzero(amount.any(axis=1))
         block = (used // across + r0) * self.cols + used % across + c0
         return Curves(block, amount[used].astype(np.float32) @ self._covered)
