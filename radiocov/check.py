@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radiocov.inputs import Inputs, project_grid, read_inputs
+from radiocov.inputs import KM_PER_DEGREE, Inputs, project_grid, read_inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError, errors_of
 from radiocov.project import Project, State, load_project
@@ -32,6 +33,7 @@ LOSS_BYTES = 4  # a receiver in a stored loss raster, before compression
 STATE_BYTES = 4 + 2  # a pixel of level and best server
 SERVICE_BYTES = 3 * (4 + 4)  # a pixel of margin and probability, three bands each
 SAMPLES = 41  # a side, for shares of the grid inside a circle or a raster
+FAR_KM = 100.0  # and twice the radius: areas farther from all sites are misplaced
 PATTERN_BAND = 0.15  # a pattern farther than this from the frequency is another antenna
 
 
@@ -235,11 +237,28 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
         if layer is None:
             continue
         box = layer.bounds()
+        if apart := _far_from_sites(inputs, box):
+            problems.append(Problem(
+                path.name, "", f"lies {apart:.0f} km from the nearest site",
+                "state the right coordinate reference system in the file, or correct the sites"))
+            continue
         if box[0] < west or box[1] < south or box[2] > east or box[3] > north:
             problems.append(Problem(
                 path.name, "", "reaches outside the grid, so that shares count only a part of it",
                 "enlarge grid.extent or leave it out", "warning"))
     return problems
+
+
+def _far_from_sites(inputs: Inputs, box: tuple[float, float, float, float]) -> float:
+    """km from a layer's frame to the nearest site, where that is so far that one of them must be misplaced; else 0."""
+    if not inputs.sites:
+        return 0.0
+    west, south, east, north = box
+    scale = math.cos(math.radians((south + north) / 2))
+    nearest = min(math.hypot(scale * max(west - s.lon, s.lon - east, 0.0), max(south - s.lat, s.lat - north, 0.0))
+                  for s in inputs.sites)  # fmt: skip
+    km = KM_PER_DEGREE * nearest
+    return km if km > 2 * inputs.project.model.radius_km + FAR_KM else 0.0
 
 
 def _check_boundaries(inputs: Inputs) -> list[Problem]:
