@@ -64,11 +64,15 @@ class Frame:
     def required(self, target: Target) -> float | None:
         return self.inputs.policy.required(target, self.compliance.period)
 
+    def predicted(self, target: Target) -> float | None:
+        """The expected share of the class, which a drive test estimates."""
+        for row in self.compliance.at("policy"):
+            if (row.class_, row.measure, row.service) == (target.class_, target.measure, target.service):
+                return row.share_expected
+        return None
+
     def overdesign(self, target: Target) -> float:
-        """From what is predicted for the class: the expected share, which a drive test estimates."""
-        rows = [r for r in self.compliance.at("policy") if (r.class_, r.measure, r.service) == (
-            target.class_, target.measure, target.service)]  # fmt: skip
-        return overdesign_of(rows[0].share_expected, self.required(target))
+        return overdesign_of(self.predicted(target), self.required(target))
 
     def needed(self, target: Target) -> int | None:
         policy = self.inputs.policy

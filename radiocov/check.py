@@ -103,7 +103,7 @@ def check_path(path: str | Path, cores: int | None = None) -> Report:
 def check(project: Project, cores: int | None = None) -> Report:
     """Read every file of a project and report what is wrong, and what computing it would take."""
     inputs = read_inputs(project)
-    problems = [*_now_errors(project.warnings), *inputs.problems]
+    problems = [*_now_errors(project.warnings), *inputs.problems, *_check_far(inputs)]
     plan = None
     try:
         grid = project_grid(inputs)
@@ -237,11 +237,6 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
         if layer is None:
             continue
         box = layer.bounds()
-        if apart := _far_from_sites(inputs, box):
-            problems.append(Problem(
-                path.name, "", f"lies {apart:.0f} km from the nearest site",
-                "state the right coordinate reference system in the file, or correct the sites"))
-            continue
         if box[0] < west or box[1] < south or box[2] > east or box[3] > north:
             problems.append(Problem(
                 path.name, "", "reaches outside the grid, so that shares count only a part of it",
@@ -249,16 +244,22 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
     return problems
 
 
-def _far_from_sites(inputs: Inputs, box: tuple[float, float, float, float]) -> float:
-    """km from a layer's frame to the nearest site, where that is so far that one of them must be misplaced; else 0."""
-    if not inputs.sites:
-        return 0.0
-    west, south, east, north = box
-    scale = math.cos(math.radians((south + north) / 2))
-    nearest = min(math.hypot(scale * max(west - s.lon, s.lon - east, 0.0), max(south - s.lat, s.lat - north, 0.0))
-                  for s in inputs.sites)  # fmt: skip
-    km = KM_PER_DEGREE * nearest
-    return km if km > 2 * inputs.project.model.radius_km + FAR_KM else 0.0
+def _check_far(inputs: Inputs) -> list[Problem]:
+    """Layers so far from all sites that the one or the others must be misplaced."""
+    problems = []
+    for layer, path in ((inputs.areas, inputs.project.areas_file), (inputs.roads, inputs.project.roads_file)):
+        if layer is None or not inputs.sites:
+            continue
+        west, south, east, north = layer.bounds()
+        scale = math.cos(math.radians((south + north) / 2))
+        nearest = min(math.hypot(scale * max(west - s.lon, s.lon - east, 0.0), max(south - s.lat, s.lat - north, 0.0))
+                      for s in inputs.sites)
+        km = KM_PER_DEGREE * nearest
+        if km > 2 * inputs.project.model.radius_km + FAR_KM:
+            problems.append(Problem(
+                path.name, "", f"lies {km:.0f} km from the nearest site",
+                "state the right coordinate reference system in the file, or correct the sites"))
+    return problems
 
 
 def _check_boundaries(inputs: Inputs) -> list[Problem]:

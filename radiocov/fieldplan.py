@@ -26,10 +26,11 @@ GPX = "http://www.topografix.com/GPX/1/1"
 
 @dataclass(frozen=True)
 class PlannedTarget:
-    """Tiles drawn for one target: see `Drawn`. overdesign: that the number follows from."""
+    """Tiles drawn for one target: see `Drawn`. predicted: expected share; overdesign: what the number follows from."""
 
     target: Target
     required: float
+    predicted: float | None
     overdesign: float
     tiles: Tiles
     drawn: Drawn
@@ -55,7 +56,11 @@ def draw_plan(frame: Frame) -> list[PlannedTarget]:
         needed = frame.needed(target)
         if needed is not None:
             drawn = draw(tiles, needed, [frame.rules.seed, number])
-            found.append(PlannedTarget(target, frame.required(target), frame.overdesign(target), tiles, drawn))
+            found.append(
+                PlannedTarget(
+                    target, frame.required(target), frame.predicted(target), frame.overdesign(target), tiles, drawn
+                )
+            )
     return found
 
 
@@ -124,6 +129,7 @@ def _summary(frame: Frame, plan: list[PlannedTarget]) -> dict[str, Any]:
                 "measure": p.target.measure,
                 "service": p.target.service,
                 "required": p.required,
+                "predicted": None if p.predicted is None else round(p.predicted, 4),
                 "overdesign": round(p.overdesign, 4),
                 "needed": p.drawn.needed,
                 "tiles_of_class": len(p.tiles),

@@ -293,10 +293,16 @@ def plan(
                 ["class", "service", "required", "over-design", "needed", "tiles", "reachable", "drawn"], cells,
                 set(range(2, 8)))  # fmt: skip
     for t in summary["targets"]:
+        if t["predicted"] is not None and t["predicted"] < inputs.policy.provable(t["required"]):
+            click.echo(
+                f"warning: {t['class']}: {percent(t['predicted'])} is predicted, less than the "
+                f"{percent(t['required'])} asked for; a drive cannot be expected to prove it",
+                err=True,
+            )
         if t["drawn"] < t["needed"]:
             click.echo(
-                f"warning: {t['class']}: {t['drawn']} tiles can be reached, the test asks for {t['needed']}; smaller "
-                "tiles, or --access with more roads, give more",
+                f"warning: {t['class']}: {t['drawn']} tiles can be reached, the test asks for {t['needed']}; "
+                "smaller tiles, or --access with more roads, give more",
                 err=True,
             )
     click.echo(f"{len(order)} stops in {output}: tiles.gpkg, tiles.gpx, tiles.csv; plan.json for the evaluation")

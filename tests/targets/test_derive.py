@@ -39,7 +39,7 @@ def test_a_town_with_a_park_and_suburbs():
     assert classes[100, 100] == URBAN and classes[100, 100 + 55] == SUBURBAN and classes[5, 5] == NONE
     km2 = {value: (classes == value).sum() * PIXEL_M**2 / 1e6 for value in (URBAN, SUBURBAN)}
     assert km2[URBAN] == pytest.approx(np.pi * 2.0**2, rel=0.2)
-    assert km2[URBAN] + km2[SUBURBAN] == pytest.approx(np.pi * 3.5**2, rel=0.08)
+    assert km2[URBAN] + km2[SUBURBAN] == pytest.approx(np.pi * 3.5**2, rel=0.12)
 
 
 def test_small_pieces_go_and_small_holes_fill():
