@@ -36,7 +36,8 @@ def write_drive(made, project, path, change_db=0.0, spacing_m=4.0, roads=6, dire
             level += random.normal(0, 3, len(level))
             for lon, lat, dbm in zip(*plane.lonlat(u, v), level, strict=True):
                 second += 1
-                stamp = f"2018-03-{1 + second // 40_000:02d}T{second // 3600 % 11:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+                day, hour, minute = 1 + second // 40_000, second // 3600 % 11, second // 60 % 60
+                stamp = f"2018-03-{day:02d}T{hour:02d}:{minute:02d}:{second % 60:02d}Z"
                 heard = dbm > -119
                 rows.append([stamp, device, f"{lat:.6f}", f"{lon:.6f}", f"{dbm:.1f}" if heard else "",
                              "registered" if heard else "no_service", direction])  # fmt: skip
@@ -54,14 +55,21 @@ def drive(made, small_computed, tmp_path_factory):
 
 
 def outcome(answer, class_="highway", direction="both", level="class"):
-    (found,) = (o for o in answer["outcomes"] if (o["class"], o["direction"], o["level"]) == (class_, direction, level))
+    (found,) = (
+        o for o in answer["outcomes"] if (o["class"], o["direction"], o["level"]) == (class_, direction, level)
+    )
     return found
 
 
 def test_a_plan_is_drawn_for_every_target(radiocov, small_computed, tmp_path):
     ran = radiocov("acceptance", "plan", small_computed, "-o", tmp_path / "field", "-q")
     assert ran.code == 0 and "Tiles of 500 m for 2017" in ran.out
-    assert sorted(p.name for p in (tmp_path / "field").iterdir()) == ["plan.json", "tiles.csv", "tiles.gpkg", "tiles.gpx"]
+    assert sorted(p.name for p in (tmp_path / "field").iterdir()) == [
+        "plan.json",
+        "tiles.csv",
+        "tiles.gpkg",
+        "tiles.gpx",
+    ]
     plan = json.loads((tmp_path / "field" / "plan.json").read_text())
     needed = {t["class"]: t["needed"] for t in plan["targets"]}
     assert needed["key"] == needed["urban"] == 299 and needed["highway"] >= 100 and needed["suburban"] >= 100
@@ -76,7 +84,10 @@ def test_a_plan_is_drawn_for_every_target(radiocov, small_computed, tmp_path):
     gpx = ElementTree.parse(tmp_path / "field" / "tiles.gpx").getroot()
     ways, route = gpx.findall(f"{GPX}wpt"), gpx.findall(f"{GPX}rte/{GPX}rtept")
     assert len(ways) == len(route) == len(rows)
-    assert (ways[0].get("lon"), ways[0].find(f"{GPX}name").text) == (f"{float(rows[0]['lon']):.6f}", f"001 {rows[0]['tile']}")
+    assert (ways[0].get("lon"), ways[0].find(f"{GPX}name").text) == (
+        f"{float(rows[0]['lon']):.6f}",
+        f"001 {rows[0]['tile']}",
+    )
     assert {str(n): str(k) for n, k in pyogrio.list_layers(tmp_path / "field" / "tiles.gpkg")} == {
         "tiles": "Polygon", "stops": "Point"}  # fmt: skip
     _, _, tiles, _ = pyogrio.raw.read(tmp_path / "field" / "tiles.gpkg", layer="tiles")
@@ -108,7 +119,9 @@ def test_logs_are_judged_tile_by_tile(radiocov, small_computed, drive):
     assert road["low"] <= road["share"] <= road["high"] and road["lower"] <= road["share"]
     # the drive follows the prediction: tiles pass where it says so
     (against,) = (a for a in answer["predicted_against_measured"] if a["class"] == "highway")
-    assert against["hit"] + against["false_alarm"] + against["miss"] + against["correct_rejection"] == both["measured"]
+    assert (
+        against["hit"] + against["false_alarm"] + against["miss"] + against["correct_rejection"] == both["measured"]
+    )
     assert against["false_alarm"] <= 2
     assert sum(b["tiles"] for b in against["reliability"]) == both["measured"]
     table = radiocov("acceptance", "evaluate", small_computed, drive, "--measured-with", "vehicle", *LOG)
@@ -124,7 +137,7 @@ def test_a_weaker_network_fails(made, radiocov, small_computed, drive, tmp_path)
 
 
 def test_the_terminal_that_was_carried_counts(radiocov, small_computed, drive):
-    """Read as a hand-held's port the same levels are worth its losses more: 12 dB on the hip, and the roof's 1 dBi."""
+    """Read at a hand-held's port the same levels are worth its losses more: 12 dB on the hip, the roof's 1 dB."""
     margins = []
     for terminal in ("vehicle", "handheld-hip"):
         ran = radiocov("acceptance", small_computed, drive, "--measured-with", terminal, "--csv", *LOG)

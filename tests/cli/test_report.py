@@ -70,8 +70,21 @@ def test_catalogues_have_the_same_keys_and_places():
         assert set(re.findall(r"\{(\w+)\}", one[key])) == set(re.findall(r"\{(\w+)\}", other[key])), key
     assert not [k for k, v in other.items() if not re.search(r"[\u4e00-\u9fff]", v) and len(v) > 12 and "{" not in v]
     # words that nothing uses are words that nobody reviews
-    used = set(re.findall(r"""\bw\(\s*f?["']([a-z_0-9]+)["']""", SOURCES)) | set(re.findall(r"""["']([a-z_]+)["']""", SOURCES))
-    parts = ("s_", "k_", "measure_", "direction_", "class_", "verdict_", "judged_", "tunnels_", "statistic_", "surface_")
+    used = set(re.findall(r"""\bw\(\s*f?["']([a-z_0-9]+)["']""", SOURCES)) | set(
+        re.findall(r"""["']([a-z_]+)["']""", SOURCES)
+    )
+    parts = (
+        "s_",
+        "k_",
+        "measure_",
+        "direction_",
+        "class_",
+        "verdict_",
+        "judged_",
+        "tunnels_",
+        "statistic_",
+        "surface_",
+    )
     assert not [k for k in one if k not in used and not k.startswith(parts)]
 
 
@@ -123,7 +136,9 @@ def test_measured_proof_is_part_of_it(radiocov, small_computed, drive_file, tmp_
     assert radiocov("report", small_computed, "-o", tmp_path / "r.html", "--logs", drive_file, *options).code == 0
     page = Page((tmp_path / "r.html").read_text("utf-8"))
     answer = json.loads(radiocov("acceptance", small_computed, drive_file, "--json", *options).out)
-    (found,) = (o for o in answer["outcomes"] if (o["class"], o["direction"], o["level"]) == ("highway", "both", "class"))
+    (found,) = (
+        o for o in answer["outcomes"] if (o["class"], o["direction"], o["level"]) == ("highway", "both", "class")
+    )
     (table,) = (t for t in page.tables if "Tiles measured" in t[0])
     (row,) = (cells for cells in table if cells[0] == "Highways" and cells[2] == "both")
     assert (row[3], row[5]) == (str(found["measured"]), str(found["passed"]))
@@ -157,7 +172,9 @@ def test_a_pdf_without_a_browser_says_what_to_do(monkeypatch, radiocov, small_co
     monkeypatch.setattr(document, "PLACES", ())
     monkeypatch.delenv("RADIOCOV_CHROMIUM", raising=False)
     ran = radiocov("report", small_computed, "-o", tmp_path / "r.pdf", "-q")
-    assert ran.code == 3 and ran.err.count("\n") == 1 and "set RADIOCOV_CHROMIUM to one, or write report.html" in ran.err
+    assert (
+        ran.code == 3 and ran.err.count("\n") == 1 and "set RADIOCOV_CHROMIUM to one, or write report.html" in ran.err
+    )
     monkeypatch.setenv("RADIOCOV_CHROMIUM", str(tmp_path / "none"))
     assert "and there is no such file" in radiocov("report", small_computed, "-o", tmp_path / "r.pdf", "-q").err
     failing = tmp_path / "browser"

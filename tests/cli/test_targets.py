@@ -197,7 +197,8 @@ def test_settings_of_the_error_change_the_interval(made, radiocov, computed):
     assert width() < 0.9 * before
     made.edit(computed / "project.toml", "correlation_km = 0.5", "correlation_km = 0")
     ran = radiocov("targets", computed)
-    assert ran.code == 2 and "uncertainty.correlation_km: 0 is not accepted; give a number from 0.05 to 50 km" in ran.err
+    assert ran.code == 2
+    assert "uncertainty.correlation_km: 0 is not accepted; give a number from 0.05 to 50 km" in ran.err
 
 
 def test_two_states_compared(radiocov, small_computed):
@@ -251,7 +252,8 @@ def test_gaps_in_an_unknown_format(radiocov, small_computed, tmp_path):
 
 
 def test_derived_areas_can_be_used_at_once(made, radiocov, computed):
-    ran = radiocov("targets", "derive-areas", computed, "-o", computed / "derived.gpkg", "--json", "--smallest-km2", "0.5")
+    options = ("-o", computed / "derived.gpkg", "--json", "--smallest-km2", "0.5")
+    ran = radiocov("targets", "derive-areas", computed, *options)
     assert ran.code == 0
     answer = json.loads(ran.out)
     assert {row["class"] for row in answer["areas"]} == {"urban", "suburban"}
@@ -288,7 +290,8 @@ def test_people_from_a_raster(made, radiocov, computed):
     (computed / "people.toml").write_text(LENIENT.replace('measure = "area"', 'measure = "population"'))
     ran = radiocov("targets", computed, "--period", "2017")
     assert ran.code == 2 and "there is no population raster; give it in the project: [areas] population" in ran.err
-    made.edit(computed / "project.toml", 'file = "areas.geojson"', 'file = "areas.geojson"\npopulation = "people.tif"')
+    named = 'file = "areas.geojson"'
+    made.edit(computed / "project.toml", named, f'{named}\npopulation = "people.tif"')
     people = np.full((180, 240), 3.0, np.float32)  # 0.005 degrees: 60 pixels of some 0.234 km2 are 14 km2
     people[:, 200:] = -99999
     with rasterio.open(

@@ -47,9 +47,7 @@ def test_median_and_mean_of_a_tile(scene, grid):
     assert mean.level_dbm[0] == pytest.approx(10 * np.log10(0.3e-8 + 0.3e-9 + 0.4e-10), abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("silent", "level"), [(0, -90.0), (49, -90.0), (50, -np.inf), (80, -np.inf)]
-)
+@pytest.mark.parametrize(("silent", "level"), [(0, -90.0), (49, -90.0), (50, -np.inf), (80, -np.inf)])
 def test_samples_not_heard_are_lowest(scene, grid, silent, level):
     found = tile_levels(samples(scene, [(10, 10, 1, [None] * silent + [-90.0] * (100 - silent))]), grid)
     assert found.level_dbm[0] == level and found.silent[0] == pytest.approx(silent / 100)
@@ -57,7 +55,9 @@ def test_samples_not_heard_are_lowest(scene, grid, silent, level):
     assert mean.level_dbm[0] == pytest.approx(-90 - 3.01, abs=0.01)
 
 
-@pytest.mark.parametrize(("n", "spacing", "short"), [(49, 2, True), (50, 2, False), (200, 0.1, True), (60, 0.6, False)])
+@pytest.mark.parametrize(
+    ("n", "spacing", "short"), [(49, 2, True), (50, 2, False), (200, 0.1, True), (60, 0.6, False)]
+)
 def test_too_few_samples_or_too_close_together(scene, grid, n, spacing, short):
     assert tile_levels(samples(scene, [(10, 10, spacing, [-90.0] * n)]), grid).short.tolist() == [short]
 

@@ -310,7 +310,8 @@ def test_real_districts_in_a_gbk_shapefile(shared, tmp_path):
 
 def test_counties_of_one_name_need_their_city(tmp_path):
     far = shapely.box(124.0, 41.0, 124.1, 41.1)
-    rows = [(ROW | {"city": "", "county": "铁西区"}, SQUARE), (ROW | {"name": "B", "city": "", "county": "铁西区"}, far)]
+    row = ROW | {"city": "", "county": "铁西区"}
+    rows = [(row, SQUARE), (row | {"name": "B"}, far)]
     (told,) = problems(read_areas, geojson(tmp_path / "a.geojson", rows))
     assert "county '铁西区': its areas lie 75 km apart, as if two counties had that name; give the column of" in told
     with_city = [(rows[0][0] | {"city": "沈阳市"}, SQUARE), (rows[1][0] | {"city": "鞍山市"}, far)]
@@ -326,7 +327,7 @@ def test_coordinates_outside_the_area_of_their_system(tmp_path, easting, found):
     path = write(tmp_path / "a.gpkg", "GPKG", [(ROW, box)], "EPSG:4526")
     told = problems(read_areas, path) if found == "wrong" else [str(w) for w in read_areas(path).warnings]
     assert len(told) == (found != "fits")
-    assert all("that system is made for longitude 112.5 to 115.5" in t and t.endswith("system it is in") for t in told)
+    assert all("that system is made for longitude 112.5 to 115.5" in line for line in told)
 
 
 def test_a_declared_datum_is_taken_off(tmp_path):
@@ -335,4 +336,5 @@ def test_a_declared_datum_is_taken_off(tmp_path):
     moved = shapely.transform(SQUARE, lambda xy: np.column_stack(wgs84_to_gcj02(xy[:, 1], xy[:, 0])[::-1]))
     path = geojson(tmp_path / "a.geojson", [(ROW, moved)])
     (area,) = read_areas(path, to_wgs84=gcj02_to_wgs84).areas
-    assert area.geometry.equals_exact(SQUARE, 1e-8) and not read_areas(path).areas[0].geometry.equals_exact(SQUARE, 1e-3)
+    assert area.geometry.equals_exact(SQUARE, 1e-8)
+    assert not read_areas(path).areas[0].geometry.equals_exact(SQUARE, 1e-3)

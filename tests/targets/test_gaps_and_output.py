@@ -155,7 +155,8 @@ def test_gaps_have_outlines_and_the_nearest_road(scene):
     covered = np.ones(scene.shape, dtype=bool)
     covered[10:20, 10:20] = False
     areas = AreaSet((scene.area(shapely.box(0, 0, 4000, 4000).difference(shapely.Point(550, 550).buffer(80)), "a"),))
-    roads = RoadSet((scene.road([(3000, 0), (3000, 4000)], ref="G1"), scene.road([(0, 3000), (8000, 3000)], ref="G2")))
+    down, across = [(3000, 0), (3000, 4000)], [(0, 3000), (8000, 3000)]
+    roads = RoadSet((scene.road(down, ref="G1"), scene.road(across, ref="G2")))
     for strip in (10**6, 480):
         (gap,), _ = largest_gaps(scene.policy, areas, roads, scene.rasters(covered), strip_pixels=strip)
         drawn = Plane(scene.rasters(covered)).project([gap.geometry])[0]
@@ -181,7 +182,7 @@ def test_changes_as_rows(scene):
     assert (found["required_before"], found["required_after"]) == (0.8, 1.0)
     assert found["change"] == pytest.approx(60 / 160, rel=1e-3) and found["gain"] == pytest.approx(18, rel=1e-3)
     rows = changes_as_table(changes, "probable")
-    assert rows[1][0].startswith("Urban") and rows[1][5:8] == ("+37.4", "+17.9", "km2") or rows[1][5] == "+37.5"
+    assert rows[1][0].startswith("Urban") and rows[1][5:8] == ("+37.5", "+18.0", "km2")
     assert rows[1][-1] == "no to no"
 
 

@@ -35,9 +35,7 @@ def test_the_worked_case_by_either_z():
     assert round(greater_than(0.95, 0.02, 2.326)) == 642
 
 
-@pytest.mark.parametrize(
-    ("reliability", "n95", "n99"), [(0.99, 299, 459), (0.995, 598, 919), (0.97, 99, 152)]
-)
+@pytest.mark.parametrize(("reliability", "n95", "n99"), [(0.99, 299, 459), (0.995, 598, 919), (0.97, 99, 152)])
 def test_zero_failures(reliability, n95, n99):
     assert (zero_failure_tiles(reliability, 0.95), zero_failure_tiles(reliability, 0.99)) == (n95, n99)
     assert exact_lower(n95, n95, 0.95) >= reliability > exact_lower(n95 - 1, n95 - 1, 0.95)

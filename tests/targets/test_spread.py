@@ -1,4 +1,4 @@
-"""Intervals of the expected share: closed forms, simulation of correlated fields, and what they must not depend on."""
+"""Intervals of the expected share: closed forms, simulated fields, and what they must not depend on."""
 
 import numpy as np
 import pytest
