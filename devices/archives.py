@@ -1,4 +1,5 @@
-"""Files as they come: plain, .gz, .zip (and .kmz). What is inside is read as a stream; nothing is ever unpacked to disk.
+"""Files as they come: plain, .gz, .zip (and .kmz). What is inside is read as a stream; nothing is
+unpacked to disk.
 
 Names inside an archive are shown and never used as paths. A truncated archive gives what is whole, and says so; one
 that unpacks to far more than a log can is refused.
@@ -66,7 +67,7 @@ class Part:
 
 
 def parts(path: Path) -> tuple[list[Part], list[str]]:
-    """(the files of rows in a file, notes on what is left out). Raises DevicesError for an archive that is refused."""
+    """(the files of rows in a file, notes on what is left out). Raises DevicesError for what is refused."""
     with path.open("rb") as file:
         head = file.read(4)
     size = path.stat().st_size
@@ -101,8 +102,8 @@ def parts(path: Path) -> tuple[list[Part], list[str]]:
 
 
 def _bomb(name: str, plain_bytes: int, packed_bytes: int) -> str:
-    return (f"{name}: unpacks to {plain_bytes / 2**20:.0f} MiB and more from {packed_bytes / 2**20:.1f} MiB, which no "
-            f"log does (the limit is {RATIO} : 1); refused")  # fmt: skip
+    return (f"{name}: unpacks to {plain_bytes / 2**20:.0f} MiB and more from {packed_bytes / 2**20:.1f} MiB, which "
+            f"no log does (the limit is {RATIO} : 1); refused")  # fmt: skip
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from devices.streams import Event
 
 ROWS_A_BLOCK = 50_000
 JOURNAL = b"radiocov journal"
+SAME_CODES = {"time": "time_out_of_range", "level_index": "level_code"}
 
 
 def is_capture(head: bytes, thorough: bool = False) -> bool:
@@ -29,6 +30,22 @@ def is_capture(head: bytes, thorough: bool = False) -> bool:
     from devices.protocols import recognise
 
     return recognise(head) is not None
+
+
+def advice(head: bytes) -> str:
+    """What to do about a binary protocol that the beginning of a file shows, or ""."""
+    if not importlib.util.find_spec("devices.protocols"):
+        return ""
+    from devices.protocols.binary import identify
+
+    foreign = identify(head)
+    return foreign.advice if foreign else ""
+
+
+def _code(code: str) -> str:
+    """Codes of the live parsers as those of files: one list for both."""
+    plain = code.replace("-", "_")
+    return SAME_CODES.get(plain, plain)
 
 
 def drafts(part: Part, declared: Declared, protocol: str = "") -> Iterator[tuple[Draft, str]]:
@@ -52,9 +69,10 @@ def drafts(part: Part, declared: Declared, protocol: str = "") -> Iterator[tuple
             rejected = [item for item in block if isinstance(item, Reject)]
             draft = from_table(to_table(records))
             if rejected:
-                columns = ([item.row_no for item in rejected], [item.column for item in rejected],
-                           [item.value for item in rejected], [item.code for item in rejected])  # fmt: skip
-                draft.rejected.append(pa.table(dict(zip(REJECTS.names, columns, strict=True)), schema=REJECTS))
+                rows = [(item.row_no, item.column, item.value, _code(item.code), item.reason) for item in rejected]
+                columns = dict(zip(REJECTS.names, zip(*rows, strict=True), strict=True))
+                arrays = {name: list(values) for name, values in columns.items()}
+                draft.rejected.append(pa.table(arrays, schema=REJECTS))
             for event in block:
                 if isinstance(event, Event):
                     draft.skip(f"event_{event.kind}".replace(" ", "_"))

@@ -6,6 +6,7 @@ row and column, for one side length.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -87,28 +88,33 @@ def per_cell(store: Store, wanted: Wanted, side_m: float = 100.0) -> pa.Table:
     sums = Sums(["key"], ["n", "level", "square"])
     visits = Sums(["cell", "device"], [])
     for cell, device, level, silent in _samples(store, wanted, side_m):
-        bucket = np.where(silent, SILENT, np.round((np.where(silent, 0.0, level) + 150.0) / BUCKET_DB)).astype(np.int64)
         heard = np.where(silent, 0.0, level)
+        bucket = np.where(silent, SILENT, np.round((heard + 150.0) / BUCKET_DB)).astype(np.int64)
         sums.add({"key": cell << BUCKET_BITS | bucket, "n": np.ones(len(cell), np.int64), "level": heard,
                   "square": heard * heard})  # fmt: skip
-        for number in np.unique(device):  # few: records come by device
-            own = np.unique(cell[device == number])
-            visits.add({"cell": own, "device": np.full(len(own), number)})
+        own = np.unique(cell)
+        visits.add({"cell": own, "device": np.full(len(own), device)})
     return _figures(sums.result(), visits.result(), side_m)
 
 
-def _samples(store: Store, wanted: Wanted, side_m: float) -> Iterator[tuple[np.ndarray, ...]]:
-    """(cell, device, level, whether it says no service) of records with a position, of serving signals."""
-    no_service = neighbour = None
-    for block in query.numbers(store, wanted, ("device", "lat", "lon", "rssi_dbm", "context")):
-        if no_service is None or neighbour is None:
-            known = query.names(store)
-            no_service, neighbour = known.where("service_state", "no_service"), known.where("role", "neighbour")
-        cell = cell_of(block["lat"], block["lon"], side_m)
-        silent = no_service[block["context"]]
-        level = block["rssi_dbm"]
-        good = (cell >= 0) & ~neighbour[block["context"]] & (silent | ~np.isnan(level))
-        yield cell[good], block["device"][good], level[good], silent[good]
+def _samples(
+    store: Store, wanted: Wanted, side_m: float
+) -> Iterator[tuple[np.ndarray, int, np.ndarray, np.ndarray]]:
+    """(cell, device, level, whether it says no service) of records with a position, of serving signals.
+
+    One handset after the other, and the context only where it can matter: what SQLite hands out a value costs most.
+    """
+    known = query.names(store)
+    no_service, neighbour = known.where("service_state", "no_service"), known.where("role", "neighbour")
+    columns = ("lat", "lon", "rssi_dbm", "context")[: 4 if (no_service | neighbour).any() else 3]
+    numbers = {name: number for number, name in known.devices.items()}
+    for name in wanted.devices or numbers:
+        for block in query.numbers(store, dataclasses.replace(wanted, devices=(name,)), columns):
+            cell = cell_of(block["lat"], block["lon"], side_m)
+            context = block.get("context", np.zeros(len(cell), np.int64))
+            silent, level = no_service[context], block["rssi_dbm"]
+            good = (cell >= 0) & ~neighbour[context] & (silent | ~np.isnan(level))
+            yield cell[good], numbers[name], level[good], silent[good]
 
 
 def _figures(table: pa.Table, visits: pa.Table, side_m: float) -> pa.Table:

@@ -14,38 +14,48 @@ from devices.draft import Draft
 from devices.errors import DevicesError
 from devices.formats.numbers import take
 from devices.jumps import find_jumps
-from devices.records import LIMITS
+from devices.positions import Track
+from devices.records import CATEGORIES, LIMITS, Record
 
 EARLIEST_US = 1_262_304_000_000_000  # 2010-01-01
 AHEAD_US = 600_000_000
 LONGEST_ID = 32
 OLD_S, TOO_OLD_S = 5.0, 20.0
+DEFAULTS = Record(0, "")
+NEVER_NULL = [name for name in CATEGORIES if getattr(DEFAULTS, name) is not None]
 INCONSISTENT = 0.5  # of the positions: then the file is refused, and not its rows
 
 
 @dataclass
 class Context:
     """What the rows are held against. now_us: our clock; datum: declared ("" where not); area: lon_min, lat_min,
-    lon_max, lat_max of the project; known_devices: ids of the register."""
+    lon_max, lat_max of the project; known_devices: ids of the register; track: positions for rows without."""
 
     now_us: int
     datum: str = ""
     area: tuple[float, float, float, float] | None = None
     known_devices: Collection[str] = ()
+    track: Track | None = None
 
 
 def check(draft: Draft, context: Context) -> Draft:
-    """The rows that are left, with positions on WGS 84. Raises DevicesError where the file as a whole can't be right."""
+    """The rows that are left, with positions on WGS 84. DevicesError where the file as a whole can't be right."""
     _clock(draft, context.now_us)
     _devices(draft, context.known_devices)
     _levels(draft)
     _ranges(draft)
+    _no_service(draft)
     left = draft.filter(draft.alive)
     if left is draft:
         rejected, draft.rejected = draft.rejected, []
     else:
         rejected = draft.rejected
     _positions(left, context)
+    if context.track is not None and len(left):
+        context.track.fill(left)
+    for name in NEVER_NULL:
+        if isinstance(left.texts.get(name), pa.Array):
+            left.texts[name] = pc.fill_null(left.texts[name], getattr(DEFAULTS, name))
     left.rejected, left.skipped, left.alive = rejected, draft.skipped, np.ones(len(left), bool)
     return left
 
@@ -138,6 +148,22 @@ def _ranges(draft: Draft) -> None:
         draft.numbers["course_deg"] = np.where(course == 360.0, 0.0, course)
 
 
+def _no_service(draft: Draft) -> None:
+    """Without service there is no cell: what stands in its columns is of the one before."""
+    state = draft.texts.get("service_state")
+    if state is None or isinstance(state, str):
+        return
+    silent = pc.fill_null(pc.equal(state, "no_service"), False)
+    if not pc.any(silent).as_py():
+        return
+    for name in ("system_code", "site_id"):
+        if isinstance(draft.texts.get(name), pa.Array):
+            draft.texts[name] = pc.if_else(silent, None, draft.texts[name])
+    for name in ("location_area", "colour_code", "slot"):
+        if name in draft.numbers:
+            draft.numbers[name] = np.where(silent.to_numpy(zero_copy_only=False), np.nan, draft.numbers[name])
+
+
 def _positions(draft: Draft, context: Context) -> None:
     lat, lon = draft.numbers.get("lat"), draft.numbers.get("lon")
     if lat is None or lon is None:
@@ -154,6 +180,9 @@ def _positions(draft: Draft, context: Context) -> None:
     draft.flag(swapped, "position_swapped")
     draft.flag((edge & there & ~swapped) | half, "position_range")
     gone = zero | edge | half | swapped
+    fix = draft.texts.get("fix")
+    if isinstance(fix, pa.Array):  # numbers may stand there although the receiver has no fix
+        gone |= pc.fill_null(pc.equal(fix, "none"), False).to_numpy(zero_copy_only=False)
     age = draft.numbers.get("pos_age_s")
     if age is not None:
         draft.flag((age > OLD_S) & (age <= TOO_OLD_S), "position_age")
@@ -223,7 +252,7 @@ def _whole_file(lat: np.ndarray, lon: np.ndarray, area: tuple[float, float, floa
         return
     if nmea.mean() > INCONSISTENT:
         raise DevicesError(
-            f'positions such as {lat[0]:g}, {lon[0]:g} are not degrees but degrees and minutes (ddmm.mmmm): declare '
+            f"positions such as {lat[0]:g}, {lon[0]:g} are not degrees but degrees and minutes (ddmm.mmmm): declare "
             'degrees = "nmea" for lat and lon in the description'
         )
     if swapped.mean() > INCONSISTENT:

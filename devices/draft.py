@@ -16,7 +16,12 @@ import pyarrow.compute as pc
 from devices import records, rejects
 from devices.identity import hash_texts
 
-REJECTS = pa.schema([("row_no", pa.int64()), ("column", pa.string()), ("value", pa.string()), ("code", pa.string())])
+NOT_TEXTS = ("row_no", "time_utc_us", "device_id", "occurrence", "raw_key", "flags")
+#: reason is null where the text of the code says it all
+REJECTS = pa.schema([
+    ("row_no", pa.int64()), ("column", pa.string()), ("value", pa.string()), ("code", pa.string()),
+    ("reason", pa.string()),
+])  # fmt: skip
 NUMBERS = tuple(f.name for f in fields_of(records.Record) if str(f.type) in ("float | None", "int | None"))
 WHOLE = {f.name for f in fields_of(records.Record) if str(f.type) == "int | None"}
 
@@ -52,7 +57,7 @@ class Draft:
             if values is None:
                 cells = pa.nulls(int(rows.sum()), pa.string())
             elif isinstance(values, np.ndarray):
-                cells = pa.array([f"{value:g}" for value in values[rows].tolist()], pa.string())
+                cells = pa.array([f"{value:.12g}" for value in values[rows].tolist()], pa.string())
             else:
                 cells = pc.utf8_slice_codeunits(pc.cast(values, pa.string()).filter(pa.array(rows)), 0, 200)
             self.rejected.append(reject_table(self.row_no[rows], self.headings.get(column, column), cells, code))
@@ -148,9 +153,8 @@ def from_table(table: pa.Table) -> Draft:
         if name in NUMBERS:
             if array.null_count < n:
                 draft.numbers[name] = array.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
-        elif name not in ("row_no", "time_utc_us", "device_id", "occurrence", "raw_key", "flags"):
-            if array.null_count < n:
-                draft.texts[name] = array.cast(pa.string())
+        elif name not in NOT_TEXTS and array.null_count < n:
+            draft.texts[name] = array.cast(pa.string())
     for text in pc.unique(columns["flags"]).to_pylist():
         for name in (text or "").split():
             draft.flag(pc.equal(columns["flags"], text).to_numpy(zero_copy_only=False), name)
@@ -169,7 +173,8 @@ def reject_table(row_no: Iterable[int], column: str, values: pa.Array, code: str
     n = len(values)
     assert code in rejects.REASONS, code
     return pa.Table.from_arrays(
-        [pa.array(np.asarray(row_no, np.int64)), pa.repeat(column, n), values.cast(pa.string()), pa.repeat(code, n)],
+        [pa.array(np.asarray(row_no, np.int64)), pa.repeat(column, n), values.cast(pa.string()), pa.repeat(code, n),
+         pa.nulls(n, pa.string())],
         schema=REJECTS,
     )
 
@@ -179,4 +184,4 @@ def reject_rows(rows: list[tuple[int, str, str]]) -> pa.Table:
     numbers, texts, codes = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.Table.from_arrays(
         [pa.array(numbers, pa.int64()), pa.repeat("", len(rows)), pa.array(texts, pa.string()),
-         pa.array(codes, pa.string())], schema=REJECTS)  # fmt: skip
+         pa.array(codes, pa.string()), pa.nulls(len(rows), pa.string())], schema=REJECTS)  # fmt: skip

@@ -63,7 +63,9 @@ def write(blocks: Iterable[pa.Table], path: Path, layer: str) -> None:
     stream = itertools.chain([first], blocks)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
-        {".gpkg": _geopackage, ".parquet": _parquet, ".csv": _csv}[path.suffix.lower()](stream, first.schema, partial, layer)
+        {".gpkg": _geopackage, ".parquet": _parquet, ".csv": _csv}[path.suffix.lower()](
+            stream, first.schema, partial, layer
+        )
 
 
 def _check_format(path: Path) -> None:
@@ -78,20 +80,20 @@ def _with_time(table: pa.Table) -> pa.Table:
 
 
 def _parquet(blocks: Iterator[pa.Table], schema: pa.Schema, path: Path, layer: str) -> None:
-    import pyarrow.parquet
+    from pyarrow import parquet
 
-    with pa.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for block in blocks:
             writer.write_table(block)
 
 
 def _csv(blocks: Iterator[pa.Table], schema: pa.Schema, path: Path, layer: str) -> None:
-    import pyarrow.csv
+    from pyarrow import csv
 
     schema = pa.schema([pa.field(f.name, pa.string() if pa.types.is_timestamp(f.type) else f.type) for f in schema])
     with path.open("wb") as file:
         file.write(b"\xef\xbb\xbf")  # spreadsheets take it for UTF-8 then
-        with pa.csv.CSVWriter(file, schema) as writer:
+        with csv.CSVWriter(file, schema) as writer:
             for block in blocks:
                 writer.write_table(_plain(block, schema))
 

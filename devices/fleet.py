@@ -26,8 +26,8 @@ FIELDS = {
     "calibration_offset_db": ("calibration_offset", "offset_db", "校准偏移"), "state": ("status", "状态"),
     "note": ("备注",),
 }  # fmt: skip
-STATE_WORDS = {"在用": "in service", "借出": "lent", "维修": "in repair", "维修中": "in repair", "丢失": "lost", "遗失": "lost",
-               "报废": "retired", "退役": "retired"}  # fmt: skip
+STATE_WORDS = {"在用": "in service", "借出": "lent", "维修": "in repair", "维修中": "in repair", "丢失": "lost",
+               "遗失": "lost", "报废": "retired", "退役": "retired"}  # fmt: skip
 GONE = ("retired", "lost")
 LARGEST_OFFSET_DB = 40.0
 Duplicates = Literal["refuse", "ignore", "override"]
@@ -92,7 +92,7 @@ def _put(connection: sa.Connection, values: dict[str, Any], duplicates: Duplicat
 
 
 def change(store: Store, device_id: str, values: dict[str, Any], note: str = "", who: str = "") -> list[str]:
-    """Change a handset; the names of the fields that changed. Raises DevicesError with the reason for what can't be."""
+    """Change a handset; the names of the fields that changed. DevicesError with the reason for what can't be."""
     with store.write() as connection:
         table = schema.handsets
         old = connection.execute(sa.select(table).where(table.c.device_id == device_id)).mappings().first()
@@ -108,7 +108,9 @@ def _change(connection: sa.Connection, old: Any, values: dict[str, Any], who: st
     changed = {field: value for field, value in values.items() if field != "device_id" and value != old[field]}
     state = changed.get("state")
     if state and old["state"] in GONE and not note:
-        raise DevicesError(f'{old["device_id"]} is {old["state"]}: from there to "{state}" only with a note that says why')
+        raise DevicesError(
+            f'{old["device_id"]} is {old["state"]}: from there to "{state}" only with a note that says why'
+        )
     _check_serial(connection, old["device_id"], {**old, **changed})
     if changed:
         table = schema.handsets
@@ -131,10 +133,13 @@ def _check_serial(connection: sa.Connection, name: str, values: dict[str, Any]) 
     ).scalar()  # fmt: skip
     if other is not None:
         raise DevicesError(
-            f"serial number {serial} is that of {other}, which is live; retire that one first, or correct the number")
+            f"serial number {serial} is that of {other}, which is live; retire that one first, or correct the number"
+        )
 
 
-def _note(connection: sa.Connection, handset: int, field: str, old: Any, new: Any, note: str | None, who: str) -> None:
+def _note(
+    connection: sa.Connection, handset: int, field: str, old: Any, new: Any, note: str | None, who: str
+) -> None:
     connection.execute(sa.insert(schema.history).values(
         handset=handset, at_us=now_us(), who=who or this_person(), field=field,
         old=None if old is None else str(old), new=None if new is None else str(new), note=note or None))  # fmt: skip
@@ -152,7 +157,9 @@ def checked(values: dict[str, Any]) -> dict[str, Any]:
         found[field] = text
     name = found.get("device_id", "")
     if len(name) > 32 or "E+" in name.upper() or any(char.isspace() for char in name):
-        raise DevicesError(f"device_id {name!r}: at most 32 characters, no blanks, and not spoilt by a spreadsheet (4.60E+14)")
+        raise DevicesError(
+            f"device_id {name!r}: at most 32 characters, no blanks, and not spoilt by a spreadsheet (4.60E+14)"
+        )
     if "state" in found:
         state = STATE_WORDS.get(found["state"], found["state"].lower().replace("_", " ").replace("-", " "))
         if state not in STATES:
@@ -234,5 +241,8 @@ def show(store: Store, device_id: str) -> dict[str, Any]:
 
 def _shown(row: Any) -> dict[str, Any]:
     values = {name: row[name] for name in FIELDS}
-    times = {name: iso(row[f"{name}_us"]) if row[f"{name}_us"] is not None else None for name in ("last_seen", "last_record")}
+    times = {
+        name: iso(row[f"{name}_us"]) if row[f"{name}_us"] is not None else None
+        for name in ("last_seen", "last_record")
+    }
     return {**values, "registered": bool(row["registered"]), **times}

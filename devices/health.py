@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from devices import fleet, offsets, query
 from devices.cells import Sums, cell_of
+from devices.errors import DevicesError
 from devices.ingest import iso
 from devices.query import Wanted
 from devices.store import Store, now_us
@@ -41,8 +43,12 @@ class _Own:
 
 
 def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
-    """Every handset with its figures and the reasons to pull it in, the most urgent first; JSON-able."""
-    own, sums = _collect(store, wanted or Wanted())
+    """Every handset with its figures and the reasons to pull it in, the most urgent first; JSON-able.
+
+    wanted: when and where; its devices and unit say which handsets come back, held against all.
+    """
+    wanted = wanted or Wanted()
+    own, sums = _collect(store, dataclasses.replace(wanted, devices=(), unit="", min_dbm=None, max_dbm=None))
     visits = sums.result()
     arrays = {name: visits.column(name).to_numpy() for name in visits.column_names}
     known = query.names(store)
@@ -57,13 +63,22 @@ def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
         mean = arrays["level"] / arrays["levels"] - calibration[device.astype(np.int64)]
     fitted = offsets.fit(device[heard], place[heard], mean[heard]) if heard.any() else None
     best = _best_of_cell(fitted, arrays, place, heard) if fitted is not None else np.full(len(device), np.nan)
+    order = np.argsort(device, kind="stable")
+    numbers = np.array(list(known.devices), np.int64)
+    starts, ends = (np.searchsorted(device[order], numbers, side) for side in ("left", "right"))
     rows = []
-    for number, name in known.devices.items():
+    for (number, name), start, end in zip(known.devices.items(), starts.tolist(), ends.tolist(), strict=True):
+        mine = order[start:end]
         row = _figures(name, own.get(number, _Own()), register[name])
-        row |= _against_others(number, fitted, device, place, week, mean, heard)
-        row |= _service(number, arrays, device, best)
+        row |= _against_others(number, fitted, *(values[mine] for values in (place, week, mean, heard)))
+        row |= _service({key: values[mine] for key, values in arrays.items()}, best[mine])
         rows.append(row)
     _judge(rows)
+    if missing := sorted(set(wanted.devices) - set(register)):
+        raise DevicesError(f"no handset {', '.join(missing)}; `radiocov fleet list` shows them")
+    if wanted.devices or wanted.unit:
+        rows = [row for row in rows if row["device_id"] in (wanted.devices or register)
+                and row["unit"] == (wanted.unit or row["unit"])]  # fmt: skip
     rows.sort(key=lambda row: (-row["urgency"], row["device_id"]))
     fleet_figures = {"handsets": len(rows), "sigma_db": None, "tau_db": None}
     if fitted is not None:
@@ -152,35 +167,38 @@ def _figures(name: str, own: _Own, registered: dict[str, Any]) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _against_others(number: int, fitted: offsets.Offsets | None, device: np.ndarray, place: np.ndarray,
-                    week: np.ndarray, mean: np.ndarray, heard: np.ndarray) -> dict[str, Any]:  # fmt: skip
-    """Offset and drift of a handset from the levels that the fleet reads in the same places."""
-    empty = {"offset_db": None, "offset_error_db": None, "places_shared": 0, "drift_db_a_month": None, "drift_error": None}
+def _against_others(number: int, fitted: offsets.Offsets | None, place: np.ndarray, week: np.ndarray,
+                    mean: np.ndarray, heard: np.ndarray) -> dict[str, Any]:  # fmt: skip
+    """Offset and drift of a handset, from its visits and the levels that the fleet reads in the same places."""
+    empty = dict.fromkeys(("offset_db", "offset_error_db", "drift_db_a_month", "drift_error"))
     if fitted is None or number not in fitted.device:
-        return empty
+        return empty | {"places_shared": 0}
     at = int(np.searchsorted(fitted.device, number))
     if not fitted.places[at]:
-        return empty
-    mine = heard & (device == number)
-    rest = mean[mine] - fitted.level_db[np.searchsorted(fitted.place, place[mine])]
-    drift, error = offsets.slope(week[mine] * (WEEK_US / MONTH_US), rest)
-    return {"offset_db": round(float(fitted.offset_db[at]), 2), "offset_error_db": round(float(fitted.error_db[at]), 2),
-            "places_shared": int(fitted.places[at]), "drift_db_a_month": _or_none(drift, 2),
-            "drift_error": _or_none(error, 2)}  # fmt: skip
-
-
-def _service(number: int, arrays: dict[str, np.ndarray], device: np.ndarray, best: np.ndarray) -> dict[str, Any]:
-    """Where the handset lost service, by the level that the fleet reads there, and where it said nothing at all."""
-    mine = (device == number) & ~np.isnan(best)
-    fails, levels, nothing = (arrays[name][mine] for name in ("fails", "levels", "says_nothing"))
-    told = (fails + levels) > 0
-    good = best[mine] >= GOOD_DBM
-    rows = arrays["rows"][mine][good].sum()
+        return empty | {"places_shared": 0}
+    rest = mean[heard] - fitted.level_db[np.searchsorted(fitted.place, place[heard])]
+    drift, error = offsets.slope(week[heard] * (WEEK_US / MONTH_US), rest)
     return {
-        "service_fails_at_dbm": _or_none(offsets.failing_level(best[mine][told], fails[told] > levels[told])),
-        "no_service_where_good": int(fails[good].sum()), "silent_where_good": int(nothing[good].sum()),
-        "rows_where_good": int(rows),
-    }  # fmt: skip
+        "offset_db": round(float(fitted.offset_db[at]), 2),
+        "offset_error_db": round(float(fitted.error_db[at]), 2),
+        "places_shared": int(fitted.places[at]),
+        "drift_db_a_month": _or_none(drift, 2),
+        "drift_error": _or_none(error, 2),
+    }
+
+
+def _service(visits: dict[str, np.ndarray], best: np.ndarray) -> dict[str, Any]:
+    """Where the handset lost service, by the level that the fleet reads there, and where it said nothing at all."""
+    known = ~np.isnan(best)
+    fails, levels, nothing, rows = (visits[name][known] for name in ("fails", "levels", "says_nothing", "rows"))
+    told = (fails + levels) > 0
+    good = best[known] >= GOOD_DBM
+    return {
+        "service_fails_at_dbm": _or_none(offsets.failing_level(best[known][told], fails[told] > levels[told])),
+        "no_service_where_good": int(fails[good].sum()),
+        "silent_where_good": int(nothing[good].sum()),
+        "rows_where_good": int(rows[good].sum()),
+    }
 
 
 def _judge(rows: list[dict[str, Any]]) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 #: the fields that tell signals of one device and moment apart
-FIELDS = ("direction", "service_state", "freq_hz", "channel", "system_code", "location_area", "site_id", "colour_code",
-          "slot", "role", "rssi_dbm", "lat", "lon")  # fmt: skip
+FIELDS = ("direction", "service_state", "freq_hz", "channel", "system_code", "location_area", "site_id",
+          "colour_code", "slot", "role", "rssi_dbm", "lat", "lon")  # fmt: skip
 
 
 def hash_texts(texts: pa.Array) -> np.ndarray:

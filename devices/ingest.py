@@ -28,7 +28,9 @@ from devices.errors import DevicesError
 from devices.formats.description import Description
 from devices.formats.fields import Declared
 from devices.formats.read import Reading
+from devices.formats.sniff import UnknownFormatError
 from devices.identity import Occurrences
+from devices.positions import read_track
 from devices.reject_files import RejectFile, is_ours
 from devices.store import Store, now_us, this_person
 from devices.writing import Writer, reject_counts
@@ -66,9 +68,17 @@ class _Tally:
     datums: set[str] = field(default_factory=set)
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    area: tuple[float, float, float, float] | None = None
+    positions: int = 0
+    inside: int = 0
 
     def add(self, draft: Draft) -> None:
         self.valid += len(draft)
+        if self.area is not None and "lat" in draft.numbers:
+            west, south, east, north = self.area
+            lat, lon = draft.numbers["lat"], draft.numbers["lon"]
+            self.positions += int((~np.isnan(lat)).sum())
+            self.inside += int(((lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)).sum())
         for key, rows in reject_counts(draft.rejected).items():
             self.rejected[key] = self.rejected.get(key, 0) + rows
         for code, rows in draft.skipped.items():
@@ -79,7 +89,7 @@ class _Tally:
             self._add_devices(draft)
             datum = draft.texts.get("datum_in")
             self.datums |= {datum} if isinstance(datum, str) else set() if datum is None else set(
-                pc.unique(datum).to_pylist())  # fmt: skip
+                pc.unique(datum).drop_null().to_pylist())  # fmt: skip
 
     def _add_devices(self, draft: Draft) -> None:
         if isinstance(draft.device, str):
@@ -106,7 +116,9 @@ def import_file(store: Store, path: Path, order: Order, progress: Progress | Non
     """
     progress = progress or (lambda what, done, total: None)
     if is_ours(path):
-        raise DevicesError(f"{path.name}: is a list of rejected rows, not a log; put the rows right in the log itself")
+        raise DevicesError(
+            f"{path.name}: is a list of rejected rows, not a log; put the rows right in the log itself"
+        )
     sha256 = _digest(path, progress)
     digest = "" if order.description is None else hashlib.blake2b(
         order.description.model_dump_json().encode(), digest_size=16).hexdigest()  # fmt: skip
@@ -133,22 +145,31 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
     made = connection.execute(sa.insert(schema.batches).values(
         sha256=sha256, description=digest, received_us=now, who=who, receipt="{}"))  # fmt: skip
     batch = made.inserted_primary_key[0]
+    track = read_track(Path(order.declared.track), order.declared.zone, order.declared.datum, now) \
+        if order.declared.track else None  # fmt: skip
     known = list(connection.execute(sa.select(schema.handsets.c.device_id)).scalars())
     writer = Writer(store, connection, batch)
-    tally = _Tally(notes=list(notes))
+    tally = _Tally(notes=list(notes), area=order.area)
     total = sum(part.packed_bytes for part in found)
     done = 0
     for part in found:
-        context = Context(now, order.declared.datum, order.area, known)
+        context = Context(now, order.declared.datum, order.area, known, track)
         reading = Reading(part, order.declared, context, order.description, order.protocol)
         occurrences = Occurrences()
-        for draft in _ahead(reading.drafts()):
-            for table in draft.rejected:
-                reject_file.add(table, part.member)
-            tally.add(draft)
-            tally.accepted += writer.write(draft, occurrences)
-            if total > SMALL_BYTES:
-                progress(f"reading {path.name}, MiB", (done + part.position()) >> 20, total >> 20)
+        try:
+            for draft in _ahead(reading.drafts()):
+                for table in draft.rejected:
+                    reject_file.add(table, part.member)
+                tally.add(draft)
+                tally.accepted += writer.write(draft, occurrences)
+                if total > SMALL_BYTES:
+                    position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
+                    progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
+        except UnknownFormatError as error:
+            if part is found[-1] and not tally.profiles:
+                raise
+            tally.notes.append(f"left out: {error}")  # a text that lies beside the logs in an archive
+            continue
         done += part.packed_bytes
         tally.notes += part.notes
         tally.facts |= reading.facts
@@ -156,6 +177,8 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
             tally.profiles.append(reading.profile)
     if total > SMALL_BYTES:
         progress(f"reading {path.name}, MiB", total >> 20, total >> 20)
+    if tally.positions and not tally.inside:
+        tally.notes.append("no position is in the project's area: is this the right project, and the right datum?")
     rejected = sum(tally.rejected.values())
     receipt = _receipt(path, order, tally, sha256, now, who, batch)
     if rejected and (order.strict or not tally.valid):
@@ -242,15 +265,18 @@ def _receipt_of(store: Store, sha256: str, digest: str, order: Order,
     declared = {name: value for name, value in vars(order.declared).items() if value}
     for row in rows:
         receipt = json.loads(row.receipt)
-        before = receipt["declared"]
-        different = [name for name, value in declared.items() if before.get(name, "") != value]
+        before = {"datum": receipt["datum"], **receipt["declared"]}
+        # what was not declared before was not needed
+        different = [name for name, value in declared.items()
+                     if (before.get(name) or name == "track") and before.get(name) != value]  # fmt: skip
         if different:
             was = ", ".join(f"{name} {before.get(name) or 'not given'}" for name in different)
             raise DevicesError(
                 f"{receipt['file']} was imported as batch {row.id} with {was}; its rows would be there twice. "
                 f"Withdraw that batch first: radiocov fleet retention PROJECT --withdraw {row.id}"
             )
-        if digest in ("", row.description):
+        wanted_device = declared.get("device") and "device_missing" in receipt["rejected_by_reason"]
+        if digest in ("", row.description) and not wanted_device:
             return receipt | {"repeated": True}
     return None
 
@@ -265,7 +291,9 @@ def _digest(path: Path, progress: Progress) -> str:
         while data := file.read(READ_BYTES):
             found.update(data)
             if total > SMALL_BYTES:
-                progress(f"looking at {path.name}, MiB", file.tell() >> 20, total >> 20)
+                progress(f"looking at {path.name}, MiB", min(file.tell(), total - (1 << 20)) >> 20, total >> 20)
+    if total > SMALL_BYTES:
+        progress(f"looking at {path.name}, MiB", total >> 20, total >> 20)
     return found.hexdigest()
 
 

@@ -4,8 +4,9 @@
 
 Places (a cell and the transmitter received there) are fixed effects, so that nothing is assumed of the coverage;
 handsets are random, so that one with few places in common is drawn towards the fleet and has a wide interval. tau and
-sigma come from restricted maximum likelihood (Patterson and Thompson 1971; Harville 1977), the offsets are best linear
-unbiased predictions (Henderson 1975). They are relative to the fleet's mean: no log can tell that of the whole fleet.
+sigma come from restricted maximum likelihood (Patterson and Thompson 1971; Harville 1977), the offsets are best
+linear unbiased predictions (Henderson 1975). They are relative to the fleet's mean: no log can
+tell that of the whole fleet.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray) -> Offsets 
     mean = np.bincount(p, y, len(places)) * inverse
     centred = y - mean[p]
     # the normal equations of the handsets, the places eliminated
-    information = np.diag(np.asarray(visits.sum(axis=1)).ravel()) - (visits @ sparse.diags(inverse) @ visits.T).toarray()
+    information = (
+        np.diag(np.asarray(visits.sum(axis=1)).ravel()) - (visits @ sparse.diags(inverse) @ visits.T).toarray()
+    )
     right = np.bincount(d, centred, len(devices))
     total = float(centred @ centred)
     freedom = int(len(y) - (per_place > 0).sum())
@@ -85,8 +88,8 @@ def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray) -> Offsets 
     counts = np.bincount(full_p, minlength=len(places))
     level = np.bincount(full_p, full_y - offset[full_d], len(places)) / counts
     places_shared = np.asarray((visits > 0).sum(axis=1)).ravel()
-    return Offsets(devices, offset, error, places_shared, float(np.sqrt(sigma2)), float(np.sqrt(sigma2 * ratio)), places,
-                   level)  # fmt: skip
+    return Offsets(devices, offset, error, places_shared, float(np.sqrt(sigma2)), float(np.sqrt(sigma2 * ratio)),
+                   places, level)  # fmt: skip
 
 
 def slope(time: np.ndarray, values: np.ndarray) -> tuple[float, float]:

@@ -44,24 +44,29 @@ def read_key(make: bool = True) -> tuple[bytes, bool]:
         try:
             key = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except ValueError as error:
-            raise DevicesError(f"{path}: is no key of pseudonyms; it holds {2 * KEY_BYTES} hexadecimal digits") from error
+            raise DevicesError(
+                f"{path}: is no key of pseudonyms; it holds {2 * KEY_BYTES} hexadecimal digits"
+            ) from error
         if len(key) < 16:
             raise DevicesError(f"{path}: the key of pseudonyms has fewer than 32 hexadecimal digits")
         return key, False
     if not make:
         raise DevicesError(
-            f"identities are for the holder of the key of pseudonyms, and {path} is not there; RADIOCOV_KEY_FILE names "
-            "another place"
+            f"identities are for the holder of the key of pseudonyms, and {path} is not there; RADIOCOV_KEY_FILE "
+            "names another place"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_bytes(KEY_BYTES)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was quicker
-        return read_key(make=False)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.hex() + "\n")
-    return key, True
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        os.link(partial, path)  # where another process was quicker, its key counts
+        made = True
+    except FileExistsError:
+        made = False
+    finally:
+        partial.unlink(missing_ok=True)
+    return read_key(make=False)[0], made
 
 
 def pseudonym(key: bytes, device_id: str) -> str:
@@ -75,7 +80,9 @@ def pseudonymised(table: pa.Table, key: bytes) -> pa.Table:
     names = pa.array([pseudonym(key, name) for name in coded.dictionary.to_pylist()], pa.string())
     at = table.schema.get_field_index("device_id")
     table = table.set_column(at, "device_id", names.take(coded.indices))
-    return table.drop_columns([name for name in ("raw_ref", "raw_key", "row_no", "batch") if name in table.column_names])
+    return table.drop_columns(
+        [name for name in ("raw_ref", "raw_key", "row_no", "batch") if name in table.column_names]
+    )
 
 
 def suppressed(cells: pa.Table) -> tuple[pa.Table, int]:
@@ -86,8 +93,11 @@ def suppressed(cells: pa.Table) -> tuple[pa.Table, int]:
     return kept, cells.num_rows - kept.num_rows
 
 
-def log_access(store: Store, action: str, detail: str, rows: int = 0, identities: bool = False, who: str = "") -> None:
+def log_access(
+    store: Store, action: str, detail: str, rows: int = 0, identities: bool = False, who: str = ""
+) -> None:
     """Write down who looks at what; `rows` is 0 where it is logged before the rows are read."""
     with store.write(lock=False) as connection:
         connection.execute(sa.insert(schema.access_log).values(
-            at_us=now_us(), who=who or this_person(), action=action, detail=detail, rows=rows, identities=identities))  # fmt: skip
+            at_us=now_us(), who=who or this_person(), action=action, detail=detail, rows=rows,
+            identities=identities))  # fmt: skip

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from devices import schema
 from devices.errors import DevicesError
+from devices.postgres import copy_out
 from devices.records import CATEGORIES
 from devices.records import schema as record_schema
 from devices.store import Store
 
-ROWS = 200_000
+VALUES = 1_000_000  # of a block
 WHOLE = ("device", "time_us", "occurrence", "batch", "row_no", "context")
 NUMBER_COLUMNS = (*WHOLE, *schema.RECORD_NUMBERS)
 
@@ -39,8 +40,12 @@ class Wanted:
 
     def in_words(self) -> str:
         """For the access log."""
-        given = {name: value for name, value in vars(self).items() if value not in (None, (), "") and name != "polygon"}
-        return ", ".join([f"{name} {value}" for name, value in given.items()] + ["polygon"] * (self.polygon is not None))
+        given = {
+            name: value for name, value in vars(self).items() if value not in (None, (), "") and name != "polygon"
+        }
+        return ", ".join(
+            [f"{name} {value}" for name, value in given.items()] + ["polygon"] * (self.polygon is not None)
+        )
 
 
 def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMNS) -> Iterator[dict[str, np.ndarray]]:
@@ -49,23 +54,30 @@ def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMN
     wanted_columns = list(dict.fromkeys([*columns, *(("lat", "lon") if wanted.polygon is not None else ())]))
     with store.read() as connection:
         query = _select(connection, wanted, wanted_columns, bbox)
-        result = connection.execution_options(stream_results=store.is_postgres).execute(query)
-        # SQLite's own cursor hands out rows as they come, and plain tuples
-        fetch = result.fetchmany if store.is_postgres else result.cursor.fetchmany
-        while rows := fetch(ROWS):
-            block = _columns(rows, wanted_columns)
+        size = VALUES // len(wanted_columns)
+        read = copy_out if store.is_postgres else _rows
+        for values in read(connection, query, len(wanted_columns), size):
+            block = _columns(values, wanted_columns)
             if wanted.polygon is not None:
                 block = _inside(block, wanted.polygon)
             if len(block[wanted_columns[0]]):
                 yield block
 
 
-def _columns(rows: list, names: list[str]) -> dict[str, np.ndarray]:
+def _rows(connection: sa.Connection, query: sa.Select, columns: int, size: int) -> Iterator[np.ndarray]:
+    """Blocks of a query's rows on SQLite, whose own cursor hands them out as they come, as plain tuples."""
+    cursor = connection.execute(query).cursor
+    while rows := cursor.fetchmany(size):
+        flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * columns)
+        yield flat.reshape(len(rows), columns)
+
+
+def _columns(values: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
     """Every number is exact as a float64 (times too, for another 200 years); infinity stands for null."""
-    flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * len(names))
-    columns = flat.reshape(len(rows), len(names)).T
-    return {name: column.astype(np.int64) if name in WHOLE else np.where(np.isinf(column), np.nan, column)
-            for name, column in zip(names, columns, strict=True)}  # fmt: skip
+    return {
+        name: column.astype(np.int64) if name in WHOLE else np.where(np.isinf(column), np.nan, column)
+        for name, column in zip(names, values.T, strict=True)
+    }
 
 
 def _select(connection: sa.Connection, wanted: Wanted, columns: list[str], bbox: Any) -> sa.Select:
@@ -75,8 +87,11 @@ def _select(connection: sa.Connection, wanted: Wanted, columns: list[str], bbox:
                         for name in columns))  # fmt: skip
     chosen = sa.select(handsets.c.id)
     if wanted.devices:
-        known = connection.execute(
-            sa.select(handsets.c.device_id).where(handsets.c.device_id.in_(wanted.devices))).scalars().all()
+        known = (
+            connection.execute(sa.select(handsets.c.device_id).where(handsets.c.device_id.in_(wanted.devices)))
+            .scalars()
+            .all()
+        )
         missing = sorted(set(wanted.devices) - set(known))
         if missing:
             raise DevicesError(f"no handset {', '.join(missing)}; `radiocov fleet list` shows them")

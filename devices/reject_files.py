@@ -58,7 +58,7 @@ class RejectFile:
         for row in table.to_pylist():
             code = row["code"]
             cells = [row["row_no"], escaped(row["column"] or ""), escaped(row["value"] or ""), code,
-                     rejects.text(code), rejects.text(code, "zh")]  # fmt: skip
+                     row["reason"] or rejects.text(code), rejects.text(code, "zh")]  # fmt: skip
             writer.writerow([*cells, escaped(part)] if part else cells)
         self.rows += table.num_rows
 

@@ -6,6 +6,8 @@ that were kept without one of their values, `SKIPPED` those of lines that hold n
 
 from __future__ import annotations
 
+from devices.protocols import reasons
+
 REASONS: dict[str, tuple[str, str]] = {
     "time_missing": ("no time; give every row one", "缺少时间，每一行都要有时间"),
     "time_unreadable": (
@@ -17,7 +19,8 @@ REASONS: dict[str, tuple[str, str]] = {
         "host time to go by",
         "时间早于2010年或超前本机十分钟以上：终端时钟有误，且该行没有可用的主机时间",
     ),
-    "device_missing": ("no device id; fill it in, or name the device with --device", "缺少设备编号，请补全或用 --device 指定"),
+    "device_missing": ("no device id; fill it in, or name the device with --device",
+                       "缺少设备编号，请补全或用 --device 指定"),
     "device_mangled": (
         "device id spoilt by a spreadsheet; export again with the column as text",
         "设备编号被电子表格改写，请将该列设为文本后重新导出",
@@ -47,11 +50,18 @@ REASONS: dict[str, tuple[str, str]] = {
         "单元格数与表头不符；含分隔符的文本请加引号",
     ),
     "quote_open": ("a quote is opened and not closed", "引号没有闭合"),
-    "undecodable": ("bytes that are no text in the file's encoding; save the file as UTF-8", "含有无法解码的字节，请另存为 UTF-8"),
+    "undecodable": ("bytes that are no text in the file's encoding; save the file as UTF-8",
+                    "含有无法解码的字节，请另存为 UTF-8"),
     "overlong": ("line of more than a million bytes", "一行超过一百万字节"),
     "not_json": ("is no JSON object", "不是 JSON 对象"),
     "no_match": ("does not have the declared form of a line", "该行不符合声明的格式"),
     "checksum": ("checksum is wrong", "校验和错误"),
+    "no_checksum": ("no checksum, which the profile asks for", "缺少校验和，而配置要求有校验和"),
+    "malformed": ("does not have the form that the protocol prescribes", "不符合协议规定的格式"),
+    "no_date": ("time of day without a date; name the day with --date", "只有时刻没有日期，请用 --date 指定日期"),
+    "no_time": ("neither the computer nor a position gives a time", "计算机和定位都没有给出时间"),
+    "sds_without_pdu": ("short data message without its content", "短数据消息缺少内容"),
+    "lip_unsupported": ("long form of a location message, which is not read", "长格式位置消息，暂不支持"),
 }  # fmt: skip
 
 FLAGS: dict[str, tuple[str, str]] = {
@@ -63,7 +73,8 @@ FLAGS: dict[str, tuple[str, str]] = {
     "position_age": ("position older than 5 s", "位置已超过5秒"),
     "clock": ("clock of the handset not trusted; time of the host used", "终端时钟不可信，采用主机时间"),
     "leap_second": ("leap second 23:59:60 taken as 23:59:59.999999", "闰秒 23:59:60 记为 23:59:59.999999"),
-    "ambiguous_hour": ("hour that the change from summer time repeats; the first one taken", "夏令时重复的一小时，按第一次计"),
+    "ambiguous_hour": ("hour that the change from summer time repeats; the first one taken",
+                       "夏令时重复的一小时，按第一次计"),
     "range": ("value out of range set to unknown", "数值超出范围，已置为未知"),
     "word": ("unknown word set to unknown", "无法识别的词，已置为未知"),
 }  # fmt: skip
@@ -77,11 +88,14 @@ SKIPPED: dict[str, tuple[str, str]] = {
 
 
 def text(code: str, language: str = "en") -> str:
-    """The text of a code in "en" or "zh"; of a flag with a field in front (`hdop_range`) that of its last word."""
-    for table in (REASONS, FLAGS, SKIPPED):
+    """The text of a code in "en" or "zh"; of a flag with a field in front (`hdop_range`) that of its last word.
+
+    Codes of live readers and counts of events (`event_clock_jump`) are known too.
+    """
+    for table in (REASONS, FLAGS, SKIPPED, reasons.REASONS, reasons.FLAGS, reasons.COUNTS):
         if code in table:
             return table[code][language == "zh"]
     field, _, kind = code.rpartition("_")
-    if field and kind in FLAGS:
+    if field and kind in FLAGS and not code.startswith("event_"):
         return f"{field}: {FLAGS[kind][language == 'zh']}"
     return code

@@ -45,11 +45,9 @@ def remove_old(store: Store, days: float = KEEP_DAYS, who: str = "", dry_run: bo
     }  # fmt: skip
     if dry_run or not rows:
         return receipt
-    kept = _months(store, min(row[2] for row in found), cutoff)
-    receipt["cells_kept"] = len(kept)
-    with store.write() as connection:
-        if not store.is_postgres:
-            connection.exec_driver_sql("pragma secure_delete = on")
+    with store.write() as connection:  # from here on nothing comes in
+        kept = _months(store, min(row[2] for row in found), cutoff)
+        receipt["cells_kept"] = len(kept)
         for values in kept:
             _keep_cell(connection, values)
         receipt["removed"] = connection.execute(sa.delete(table).where(table.c.time_us < cutoff)).rowcount
@@ -62,13 +60,15 @@ def remove_old(store: Store, days: float = KEEP_DAYS, who: str = "", dry_run: bo
 def _months(store: Store, first_us: int, end_us: int) -> list[dict[str, Any]]:
     """Figures of every cell in every month, without identities."""
     kept = []
-    start = dt.datetime.fromtimestamp(first_us / 1e6, dt.UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = dt.datetime.fromtimestamp(first_us / 1e6, dt.UTC).replace(
+        day=1, hour=0, minute=0, second=0, microsecond=0
+    )
     while start.timestamp() * 1e6 < end_us:
         following = (start + dt.timedelta(days=32)).replace(day=1)
         span = Wanted(from_us=int(start.timestamp() * 1e6), to_us=min(end_us, int(following.timestamp() * 1e6)))
         for row in cells.per_cell(store, span, KEPT_SIDE_M).to_pylist():
             kept.append({
-                "cell": row["cell"], "month": f"{start:%Y-%m}", "context": "", "devices": row["devices"],
+                "cell": row["cell"], "month": f"{start:%Y-%m}", "devices": row["devices"],
                 "samples": row["samples"], "mean_dbm": row["mean_dbm"], "sd_db": row["sd_db"],
                 "no_service": row["no_service"],
             })  # fmt: skip
@@ -82,7 +82,7 @@ def _keep_cell(connection: sa.Connection, new: dict[str, Any]) -> None:
     Handsets cannot be told apart any more: their number is the larger of the two.
     """
     table = schema.kept_cells
-    here = (table.c.cell == new["cell"]) & (table.c.month == new["month"]) & (table.c.context == new["context"])
+    here = (table.c.cell == new["cell"]) & (table.c.month == new["month"])
     old = connection.execute(sa.select(table).where(here)).mappings().first()
     if old is None:
         connection.execute(sa.insert(table).values(new))
@@ -111,7 +111,7 @@ def withdraw(store: Store, batch: int, who: str = "") -> dict[str, Any]:
     with store.write() as connection:
         row = connection.execute(sa.select(table).where(table.c.id == batch)).first()
         if row is None or row.reopened_us is not None:
-            raise DevicesError(f"there is no batch {batch} that stands; `radiocov fleet show` and receipts name them")
+            raise DevicesError(f"there is no batch {batch} that stands; `radiocov fleet receipts` lists them")
         overlapping = connection.execute(
             sa.select(table.c.id, table.c.receipt).where(
                 table.c.id > batch, table.c.reopened_us.is_(None), table.c.first_us <= row.last_us,

@@ -93,7 +93,6 @@ access_log = sa.Table(
 kept_cells = sa.Table(
     "kept_cells", metadata,  # what stays of removed records: figures of a cell in a month, no identities
     sa.Column("cell", sa.BigInteger, primary_key=True), sa.Column("month", sa.Text, primary_key=True),
-    sa.Column("context", sa.Text, primary_key=True),
     sa.Column("devices", sa.Integer, nullable=False), sa.Column("samples", sa.BigInteger, nullable=False),
     sa.Column("mean_dbm", Number), sa.Column("sd_db", Number), sa.Column("no_service", sa.BigInteger, nullable=False),
 )  # fmt: skip

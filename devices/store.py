@@ -39,7 +39,9 @@ class Store:
         scheme, there, rest = text.partition("://")
         self.is_postgres = scheme.split("+")[0] in ("postgresql", "postgres")
         if there and not self.is_postgres and scheme != "sqlite":
-            raise DevicesError(f"store {scheme}://: use the path of a SQLite file, or postgresql://user@host/database")
+            raise DevicesError(
+                f"store {scheme}://: use the path of a SQLite file, or postgresql://user@host/database"
+            )
         if self.is_postgres:
             self.name = sa.make_url(f"postgresql://{rest}").render_as_string(hide_password=True)
             self.engine = _postgres(f"postgresql+psycopg://{rest}")
@@ -48,7 +50,8 @@ class Store:
             self.name = str(self.path)
             if not create and not self.path.exists():
                 raise DevicesError(
-                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` makes it"
+                    f"{self.path}: there is no fleet store yet; `radiocov logs import` or `radiocov fleet add` "
+                    "makes it"
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite(self.path)
@@ -99,9 +102,10 @@ class Store:
         while True:
             try:
                 transaction = connection.begin()
-                if not lock or connection.execute(
-                    sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}
-                ).scalar():
+                if (
+                    not lock
+                    or connection.execute(sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}).scalar()
+                ):
                     break
                 transaction.rollback()
                 time.sleep(ASK_EVERY_S)
@@ -110,7 +114,9 @@ class Store:
                     raise
             waited = time.monotonic() - start
             if waited > PATIENCE_S:
-                raise StoreError(f"{self.name}: another import has been writing for {waited / 60:.0f} minutes; try later")
+                raise StoreError(
+                    f"{self.name}: another import has been writing for {waited / 60:.0f} minutes; try later"
+                )
             if waiting is not None:
                 waiting(waited)
         with transaction:
@@ -140,6 +146,7 @@ def _sqlite(path: Path) -> sa.Engine:
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
         connection.execute("pragma cache_size = -262144")
         connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma secure_delete = on")  # removed positions are overwritten
 
     @sa.event.listens_for(engine, "begin")
     def _(connection) -> None:

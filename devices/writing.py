@@ -4,7 +4,6 @@ are, and rows that are there already stay as they were."""
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -12,29 +11,26 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import sqlalchemy as sa
 
 from devices import schema
 from devices.draft import Draft
 from devices.identity import FIELDS as IDENTITY_FIELDS
 from devices.identity import Occurrences, combine
+from devices.postgres import CopyIn
 from devices.records import Record
 from devices.store import Store
-
-KEY = ("device", "time_us", "identity", "occurrence")
-STAGE = "incoming"
 
 
 class Writer:
     """Writes the blocks of one batch within the caller's transaction."""
 
     def __init__(self, store: Store, connection: sa.Connection, batch: int) -> None:
-        self.connection, self.batch, self.is_postgres = connection, batch, store.is_postgres
+        self.connection, self.batch = connection, batch
         self.devices: dict[str, int] = {}
         self._contexts: dict[tuple, int] = {}
         self._driver = connection.connection.driver_connection
-        self._staged = False
+        self._copy_in = CopyIn(self._driver) if store.is_postgres else None
 
     def write(self, draft: Draft, occurrences: Occurrences) -> int:
         """Number of rows that were not there yet. occurrences: of the source that the rows come from."""
@@ -55,7 +51,7 @@ class Writer:
         refs = draft.texts.get("raw_ref")
         if refs is not None and refs != "":
             columns["raw_ref"] = refs
-        return self._copy(columns, n) if self.is_postgres else self._bind(columns)
+        return self._copy_in.write(columns) if self._copy_in else self._bind(columns)
 
     def _bind(self, columns: dict[str, Any]) -> int:
         before = self._driver.total_changes
@@ -67,26 +63,6 @@ class Writer:
         sql = f"insert into records ({', '.join(columns)}) values ({marks}) on conflict do nothing"
         self._driver.executemany(sql, zip(*values, strict=True))  # NaN is stored as null
         return self._driver.total_changes - before
-
-    def _copy(self, columns: dict[str, Any], n: int) -> int:
-        names = ", ".join(columns)
-        table = pa.table({
-            name: pa.repeat(value, n) if isinstance(value, int)
-            else pa.array(value, from_pandas=True) if isinstance(value, np.ndarray) else value
-            for name, value in columns.items()
-        })  # fmt: skip
-        text = io.BytesIO()
-        pa.csv.write_csv(table, text, pa.csv.WriteOptions(include_header=False))
-        with self._driver.cursor() as cursor:
-            if not self._staged:
-                cursor.execute(f"create temporary table {STAGE} (like records) on commit drop")
-                self._staged = True
-            with cursor.copy(f"copy {STAGE} ({names}) from stdin with (format csv)") as copy:
-                copy.write(text.getbuffer())
-            cursor.execute(f"insert into records ({names}) select {names} from {STAGE} on conflict do nothing")
-            new = cursor.rowcount
-            cursor.execute(f"truncate {STAGE}")
-        return new
 
     def _device_numbers(self, draft: Draft) -> np.ndarray:
         if isinstance(draft.device, str):
@@ -101,7 +77,8 @@ class Writer:
             found = self.connection.execute(sa.select(table.c.id).where(table.c.device_id == name)).scalar()
             if found is None:
                 made = self.connection.execute(
-                    sa.insert(table).values(device_id=name, registered=False, state="in service"))
+                    sa.insert(table).values(device_id=name, registered=False, state="in service")
+                )
                 found = made.inserted_primary_key[0]
             self.devices[name] = found
         return self.devices[name]
@@ -116,13 +93,15 @@ class Writer:
                 fixed[name] = value
         if not coded:
             return self._context(fixed)
-        codes = np.zeros(len(draft), np.int64)
-        inverse = first = None
+        codes, room = np.zeros(len(draft), np.int64), 1
         for _, column in coded:
-            codes = codes * (len(column.dictionary) + 1) + pc.fill_null(column.indices, -1).to_numpy() + 1
-            _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-            codes = inverse
-        assert first is not None and inverse is not None
+            size = len(column.dictionary) + 1
+            if room * size > 1 << 62:
+                _, codes = np.unique(codes, return_inverse=True)
+                room = int(codes.max()) + 1
+            codes = codes * size + pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False) + 1
+            room *= size
+        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
         numbers = []
         for row in first.tolist():
             numbers.append(self._context(fixed | {name: column[row].as_py() for name, column in coded}))
@@ -168,12 +147,19 @@ def _raw_of(draft: Draft) -> dict[str, Any]:
 
 def _order(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> np.ndarray | None:
     """Rows by device, time and identity; None where they are in order."""
-    later = np.diff(device)
-    after = np.diff(time_us)
-    same = (later == 0) & (after == 0)
-    if ((later > 0) | ((later == 0) & (after > 0)) | (same & (identity[1:] >= identity[:-1]))).all():
+    if _in_order(device, time_us, identity):
         return None
+    if (np.diff(time_us) >= 0).all() and device.max() < 1 << 15:  # a log in time: sorting small numbers is quick
+        order = np.argsort(device.astype(np.int16), kind="stable")
+        if _in_order(device[order], time_us[order], identity[order]):
+            return order
     return np.lexsort((identity, time_us, device))
+
+
+def _in_order(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> bool:
+    later, after = np.diff(device), np.diff(time_us)
+    same = (later == 0) & (after == 0)
+    return bool(((later > 0) | ((later == 0) & (after > 0)) | (same & (identity[1:] >= identity[:-1]))).all())
 
 
 def reject_counts(tables: Iterable[pa.Table]) -> dict[tuple[str, str], int]:

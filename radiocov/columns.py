@@ -46,8 +46,35 @@ _ALL = (
     Column("in_service", ("开通日期", "启用日期", "投入使用日期", "入网日期", "in service", "date")),
     Column("status", ("状态", "建设状态", "state")),
     Column("site", ("铁塔", "塔名", "站址", "mast", "tower")),
+    # where the antenna is and how it is set
+    Column("electrical_tilt_deg", ("电下倾角", "电子下倾角", "电调下倾角", "electrical tilt", "e-tilt", "etilt"),
+           "deg", -30, 30),
+    Column("offset_east_m", ("东向偏移", "东偏移", "dx", "offset east"), "m", -1000, 1000),
+    Column("offset_north_m", ("北向偏移", "北偏移", "dy", "offset north"), "m", -1000, 1000),
+    # what losses_db is made of, where that cell is empty
+    Column("combiner_db", ("合路器损耗", "合路损耗", "combiner", "combiner loss"), "dB", 0, 20),
+    Column("duplexer_db", ("双工器损耗", "duplexer", "duplexer loss"), "dB", 0, 10),
+    Column("feeder_type", ("馈线类型", "馈线型号", "馈线规格", "feeder", "cable type")),
+    Column("feeder_length_m", ("馈线长度", "feeder length", "cable length"), "m", 0, 1000),
+    Column("jumpers_db", ("跳线损耗", "接头损耗", "jumpers", "jumper loss", "connector loss"), "dB", 0, 10),
+    # the receiver, where it differs from the transmitter
+    Column("rx_antenna", ("接收天线", "接收天线文件", "rx antenna file", "receive antenna")),
+    Column("rx_gain_dbi", ("接收天线增益", "接收增益", "rx gain", "receive gain"), "dBi", -10, 25),
+    Column("rx_antenna_height_m", ("接收天线高度", "接收天线挂高", "接收挂高", "rx antenna height", "rx height"),
+           "m", 1, 500),
+    Column("rx_azimuth_deg", ("接收方位角", "接收天线方位角", "rx azimuth"), "deg", 0, 360),
+    Column("rx_tilt_deg", ("接收下倾角", "接收天线下倾角", "rx tilt"), "deg", -30, 30),
+    Column("rx_electrical_tilt_deg", ("接收电下倾角", "rx electrical tilt"), "deg", -30, 30),
+    Column("rx_losses_db", ("接收损耗", "接收系统损耗", "rx losses", "receive losses"), "dB", 0, 40),
+    Column("rx_diversity_db", ("分集增益", "接收分集增益", "接收分集", "rx diversity", "diversity gain"),
+           "dB", 0, 20),
+    Column("rx_noise_figure_db", ("接收机噪声系数", "噪声系数", "rx noise figure", "noise figure"), "dB", 0, 30),
+    Column("tma_gain_db", ("塔放增益", "塔顶放大器增益", "tma gain"), "dB", 0, 40),
+    Column("tma_noise_figure_db", ("塔放噪声系数", "塔顶放大器噪声系数", "tma noise figure"), "dB", 0, 20),
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
+BASIC = tuple(COLUMNS)[: 1 + tuple(COLUMNS).index("site")]  # the others are written only where a site uses them
+LOSS_PARTS = ("combiner_db", "duplexer_db", "feeder_type", "feeder_length_m", "jumpers_db")
 # Without a gain column every row needs an antenna file, so that one may be missing.
 REQUIRED = tuple(column.name for column in _ALL if column.required and column.name != "gain_dbi")
 

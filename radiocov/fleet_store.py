@@ -26,7 +26,7 @@ def open_store(path: str, url: str = "", create: bool = True) -> Store:
 
 
 def area_of(project: Project) -> tuple[float, float, float, float] | None:
-    """lon_min, lat_min, lon_max, lat_max of where the project is: its extent, else around its sites; None if unknown."""
+    """lon_min, lat_min, lon_max, lat_max of the project: its extent, else around its sites; None if unknown."""
     if project.grid.extent is not None:
         west, south, east, north = project.grid.extent
         return west, south, east, north

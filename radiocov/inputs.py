@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from radiocov.feeders import read_cables
 from radiocov.network import Site, read_sites
 from radiocov.problems import Problem, ProjectError, did_you_mean, errors_of, from_foreign
 from radiocov.project import Project
@@ -16,8 +17,9 @@ from radiocov.settings import LayerSettings
 if TYPE_CHECKING:
     from targets.areas import AreaSet, RoadSet
     from targets.policy import Policy
-    from terrain.elevation import ElevationSource
+    from terrain.clutter import ClutterHeights
     from terrain.grid import Grid
+    from terrain.sources import ElevationSource
 
 KM_PER_DEGREE = 111.0  # of latitude, rounded down so that a margin is never short
 
@@ -47,7 +49,13 @@ def read_inputs(project: Project) -> Inputs:
 
     inputs = Inputs(project)
     inputs.policy = _foreign(inputs, load_policy, project.policy_source)
-    inputs.sites, problems = read_sites(project.sites_file, project.antennas_folder)
+    try:
+        cables = read_cables(project.feeders_file)
+    except ProjectError as error:
+        cables = None
+        inputs.problems += error.problems
+    inputs.sites, problems = read_sites(
+        project.sites_file, project.antennas_folder, cables, project.model.frequency_mhz)
     inputs.problems += problems
     area_classes = inputs.policy.data_classes("area") if inputs.policy else AREA_CLASSES
     road_classes = inputs.policy.data_classes("line") if inputs.policy else ROAD_CLASSES
@@ -137,9 +145,21 @@ def project_grid(inputs: Inputs) -> Grid:
 
 
 def elevation_sources(project: Project) -> list[ElevationSource]:
-    """The project's elevation files as `terrain.load.load_ground` takes them."""
-    from terrain.elevation import ElevationSource
+    """The project's sources of heights as `terrain.load.load_ground` takes them."""
+    return [_source(project, one, surface=one.surface, voids=one.voids) for one in project.terrain.all_sources]
 
-    settings = project.terrain
-    return [ElevationSource(path, settings.vertical_unit, settings.surface)
-            for path in project.elevation_files]
+
+def clutter_heights(project: Project) -> ClutterHeights | None:
+    """The project's measured clutter heights; None without."""
+    from terrain.clutter import ClutterHeights
+
+    settings = project.terrain.clutter
+    return None if settings is None else ClutterHeights(_source(project, settings), settings.above)
+
+
+def _source(project: Project, settings: Any, **options: Any) -> ElevationSource:
+    from terrain.sources import ElevationSource
+
+    return ElevationSource(
+        tuple(map(project.resolve, settings.files)), settings.vertical_unit, label=settings.label,
+        nodata=tuple(settings.nodata), crs=settings.crs, **options)

@@ -1,4 +1,4 @@
-"""Loss to level, margin and service probability, in both directions, and the budget term by term.
+"""Loss to level, margin and service probability, in both directions.
 
 Talk-out is from the site to the terminal, talk-in from the terminal to the site. Levels are medians.
 Functions take scalars or arrays that broadcast and keep float32. Losses and attenuations are positive dB.
@@ -7,8 +7,6 @@ Functions take scalars or arrays that broadcast and keep float32. Losses and att
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -89,110 +87,3 @@ def total_sigma_db(model_error_db, location_variability_db):
     A sigma from calibration already contains the location variability and is used alone.
     """
     return np.hypot(model_error_db, location_variability_db)
-
-
-# ----------------------------------------------------------------------------------------------- budget
-@dataclass(frozen=True)
-class BudgetTerm:
-    """A line of a budget. Contributions carry their sign and add up; a total is the sum of those above it
-    (the threshold, a contribution with its sign turned, takes the level to the margin)."""
-
-    term: str
-    value: float
-    unit: str
-    source: str
-    is_total: bool = False
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The budget of one direction, and what it comes to."""
-
-    direction: Direction
-    terms: tuple[BudgetTerm, ...]
-    level_dbm: float  # median at the receiver's port
-    margin_db: float
-    sigma_db: float
-    probability: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {"direction": self.direction, "level_dbm": self.level_dbm, "margin_db": self.margin_db,
-                "sigma_db": self.sigma_db, "probability": self.probability,
-                "terms": [{"term": t.term, "value": t.value, "unit": t.unit, "source": t.source,
-                           "is_total": t.is_total} for t in self.terms]}
-
-
-def budgets(
-    site: Any,
-    terminal: Any,
-    base: Any,
-    *,
-    attenuation_db: float,
-    loss_db: float,
-    sigma_db: float,
-    loss_source: str,
-    sigma_source: str,
-) -> tuple[Budget, Budget]:
-    """(talk-out, talk-in) between a site and a terminal, line by line.
-
-    attenuation_db: of the site's antenna towards the terminal; loss_db: basic transmission loss, by
-    loss_source (model and version); sigma_db: by sigma_source (calibration, or stated error with location
-    variability).
-    """
-    row = f"sites.csv, {site.id}"
-    carried = f"project.toml, terminals, {terminal.id}"
-    antenna = site.antenna or "omni"
-    path = [
-        ("Antenna pattern towards the terminal" if antenna != "omni" else "Antenna pattern (omni)",
-         -attenuation_db, "dB", antenna),
-        ("Basic transmission loss", -loss_db, "dB", loss_source),
-    ]
-    at_terminal = [
-        ("Terminal antenna gain", terminal.antenna_gain_dbi, "dBi", carried),
-        ("Carry loss (antenna, body, vehicle)", -terminal.carry_loss_db, "dB", carried),
-    ]
-    talk_out = _budget("talk-out", [
-        ("Site power", site.power_dbm, "dBm", row),
-        ("Site losses (combiner, feeder)", -site.losses_db, "dB", row),
-        ("Site antenna gain", site.gain_dbi, "dBi", row),
-        ("EIRP of the maximum",),
-        *path,
-        ("Level at an isotropic antenna",),
-        *at_terminal,
-        ("Level at the terminal's port",),
-        ("Threshold, turned", -terminal.threshold_dbm, "dBm", carried),
-    ], sigma_db, sigma_source)
-    talk_in = _budget("talk-in", [
-        ("Terminal power", terminal.power_dbm, "dBm", carried),
-        *reversed(at_terminal),
-        ("EIRP",),
-        *reversed(path),
-        ("Site antenna gain", site.gain_dbi, "dBi", row),
-        ("Site losses (combiner, feeder)", -site.losses_db, "dB", row),
-        ("Level at the site's port",),
-        ("Threshold, turned", -base.threshold_dbm, "dBm", "project.toml, base"),
-        ("Diversity gain", base.diversity_gain_db, "dB", "project.toml, base"),
-    ], sigma_db, sigma_source)
-    return talk_out, talk_in
-
-
-def _budget(direction: Direction, rows: Sequence[tuple], sigma_db: float, sigma_source: str) -> Budget:
-    """Run the sum through the rows; a row with a name alone asks for the total so far."""
-    total = 0.0
-    level = math.nan
-    terms = []
-    for row in rows:
-        if len(row) == 1:
-            level = total  # the last one asked for is the level at the port
-            terms.append(BudgetTerm(row[0], total, "dBm", "sum", is_total=True))
-        else:
-            total += row[1]
-            terms.append(BudgetTerm(*row))
-    probability = float(service_probability(total, sigma_db))
-    terms += [
-        BudgetTerm("Margin of the median", total, "dB", "sum", is_total=True),
-        BudgetTerm("Spread (sigma)", sigma_db, "dB", sigma_source, is_total=True),
-        BudgetTerm("Service probability", probability, "", "Phi(margin / sigma)", is_total=True),
-    ]
-    return Budget(direction, tuple(terms), level, total, sigma_db, probability)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime as dt
 import io
 import os
-import re
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from radiocov.columns import COLUMNS, REQUIRED, Column, match_headers, parse_coordinate, parse_date
+from radiocov.columns import BASIC, COLUMNS, LOSS_PARTS, REQUIRED, match_headers, parse_coordinate, parse_date
+from radiocov.feeders import Cables, read_cables
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean
+from radiocov.site import OMNI_WORDS, Site, in_state
+from radiocov.site_cells import antenna_name, gain_of, losses_of, number_in, receiver_of
+
+__all__ = ["STATUSES", "Site", "in_state", "parse_sites", "read_sites", "write_sites"]
 
 STATUSES = {"existing": "existing", "planned": "planned", "candidate": "candidate",
             "已建": "existing", "现有": "existing", "在用": "existing", "现网": "existing",
@@ -25,51 +27,15 @@ SWAP_DEGREES = 5.0  # a row this far from the others, but not when its coordinat
 MAST_DEGREES = 0.005  # sectors of one mast lie closer than this (about 500 m)
 
 
-@dataclass(frozen=True)
-class Site:
-    """A transmitter: one row of sites.csv, a sector where a mast has several.
-
-    lon, lat: WGS 84 degrees. losses_db: combiner, feeder and the like between transmitter and antenna.
-    antenna: a file's name in the antennas folder, "" for an omni of gain_dbi. azimuth_deg: of the boresight,
-    clockwise from true north; tilt_deg: mechanical, positive downwards. frequency_mhz: None = the project's.
-    in_service: None = always. status: existing, planned or candidate. site: name of the mast, "" = its own.
-    """
-
-    id: str
-    name: str
-    lon: float
-    lat: float
-    antenna_height_m: float
-    power_dbm: float
-    losses_db: float
-    antenna: str
-    gain_dbi: float
-    azimuth_deg: float
-    tilt_deg: float
-    frequency_mhz: float | None
-    in_service: dt.date | None
-    status: str
-    site: str = ""
-
-    @property
-    def eirp_max_dbm(self) -> float:
-        """EIRP [dBm] in the direction of the antenna's maximum."""
-        return self.power_dbm - self.losses_db + self.gain_dbi
-
-
-def in_state(sites: Iterable[Site], date: dt.date) -> list[Site]:
-    """The sites that count on a date: in service by then, and no mere candidates."""
-    return [site for site in sites
-            if site.status != "candidate" and (site.in_service is None or site.in_service <= date)]
-
-
 def read_sites(
-    path: str | Path, antennas_folder: str | Path | None = None
-) -> tuple[list[Site], list[Problem]]:
+    path: str | Path, antennas_folder: str | Path | None = None, cables: Cables | None = None,
+    frequency_mhz: float = 358.0,
+) -> tuple[list[Site], list[Problem]]:  # fmt: skip
     """Read sites.csv: (the rows without errors, in the file's order; every problem of the file).
 
     UTF-8 with or without BOM; commas, semicolons or tabs; English or Chinese headers. Antenna files are
     looked for in antennas_folder and read, so that a faulty one is reported and an empty gain taken from it.
+    cables: for feeder_type, default the packaged table; frequency_mhz: of the project, for the feeders' loss.
     """
     path = Path(path)
     try:
@@ -77,36 +43,48 @@ def read_sites(
     except OSError as error:
         return [], [Problem(path.name, "", f"cannot be read ({error.strerror or error})",
                             "put the file there or correct its name in project.toml")]
-    return parse_sites(data, path.name, antennas_folder)
+    return parse_sites(data, path.name, antennas_folder, cables, frequency_mhz)
 
 
 def parse_sites(
-    data: bytes, file: str, antennas_folder: str | Path | None = None
-) -> tuple[list[Site], list[Problem]]:
+    data: bytes, file: str, antennas_folder: str | Path | None = None, cables: Cables | None = None,
+    frequency_mhz: float = 358.0,
+) -> tuple[list[Site], list[Problem]]:  # fmt: skip
     """`read_sites` for a file's content."""
-    reader = _Reader(file, Path(antennas_folder) if antennas_folder is not None else None)
+    folder = Path(antennas_folder) if antennas_folder is not None else None
+    reader = _Reader(file, folder, cables, frequency_mhz)
     reader.read(data)
     return reader.sites, reader.problems
 
 
 def write_sites(path: str | Path, sites: Sequence[Site]) -> None:
     """Write sites.csv so that `read_sites` gives the same sites; with a BOM, for spreadsheets to read UTF-8.
-    The file appears whole or not at all."""
+    Columns beyond the basic ones only where some site uses them. The file appears whole or not at all."""
     path = Path(path)
+    rows = [{**dataclasses.asdict(site), "longitude": site.lon, "latitude": site.lat} for site in sites]
+    for row in rows:
+        if row["losses_summed"]:
+            row["losses_db"] = None
+    columns = [key for key in COLUMNS if key in BASIC or any(row[key] not in (None, "") for row in rows)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for site in sites:
-        row = {**dataclasses.asdict(site), "longitude": site.lon, "latitude": site.lat}
-        writer.writerow(["" if row[key] is None else row[key] for key in COLUMNS])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if row[key] is None else row[key] for key in columns])
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
     os.replace(partial, path)
 
 
+# read from their cells as they are; the others need a second look
+NUMBERS = tuple(name for name, column in COLUMNS.items()
+                if column.high > column.low and name not in ("longitude", "latitude", "losses_db", "gain_dbi"))
+
+
 class _Reader:
-    def __init__(self, file: str, antennas: Path | None) -> None:
+    def __init__(self, file: str, antennas: Path | None, cables: Cables | None, frequency_mhz: float) -> None:
         self.file, self.antennas = file, antennas
+        self.cables, self.frequency_mhz = cables or read_cables(), frequency_mhz
         self.sites: list[Site] = []
         self.rows: list[int] = []  # spreadsheet row of each site
         self.problems: list[Problem] = []
@@ -129,10 +107,11 @@ class _Reader:
             return
         header_at = next((i for i, row in enumerate(rows) if any(cell.strip() for cell in row)), None)
         if header_at is None:
-            self.report("", "is empty", f"give a header row: {','.join(COLUMNS)}")
+            self.report("", "is empty", f"give a header row: {','.join(BASIC)}")
             return
         columns = match_headers(rows[header_at], header_at + 1, self.report)
-        missing = [name for name in REQUIRED if name not in columns]
+        summed = any(name in columns for name in LOSS_PARTS)
+        missing = [name for name in REQUIRED if name not in columns and not (name == "losses_db" and summed)]
         if missing:
             self.report(f"row {header_at + 1}", f"no column {', '.join(missing)}",
                         f"the header has to contain {', '.join(REQUIRED)}")
@@ -186,21 +165,22 @@ class _Reader:
             fault("id", f'"{ident}" is already the id of row {self._ids[ident]}',
                   "give each row an id of its own")
         lon, lat = self._position(cell("longitude"), cell("latitude"), fault)
-        antenna = cell("antenna")
-        pattern = self._pattern(antenna, fault) if antenna else None
+        values = {name: number_in(COLUMNS[name], cell(name), fault) for name in NUMBERS}
+        antenna = antenna_name(cell("antenna"))
+        antenna = "" if antenna in OMNI_WORDS else antenna
+        pattern = self._pattern("antenna", antenna, fault) if antenna else None
         gain: float | None
         if not cell("gain_dbi") and pattern is not None and pattern.gain_dbi is not None:
-            gain = pattern.gain_dbi
+            gain = gain_of(pattern, antenna, COLUMNS["gain_dbi"], fault)
         else:
-            gain = _number(COLUMNS["gain_dbi"], cell("gain_dbi"), fault)
-        directional = pattern is not None and not pattern.is_omni
-        if directional and not cell("azimuth_deg"):
+            gain = number_in(COLUMNS["gain_dbi"], cell("gain_dbi"), fault)
+        if pattern is not None and not pattern.is_omni and not cell("azimuth_deg"):
             fault("azimuth_deg", "is empty", f'"{antenna}" is directional: give degrees clockwise from north')
-        values = {name: _number(COLUMNS[name], cell(name), fault) for name in (
-            "antenna_height_m", "power_dbm", "losses_db", "azimuth_deg", "tilt_deg", "frequency_mhz")}
         if not antenna and values["tilt_deg"]:
             fault("tilt_deg", f"{values['tilt_deg']:g} has no effect on an omni without antenna file",
                   "name an antenna file or leave the tilt empty", "warning")
+        values |= losses_of(cell, values, self.cables, self.frequency_mhz, fault)
+        values |= receiver_of(cell, values, self._pattern, fault)
         status = STATUSES.get(cell("status").lower() or "existing", "")
         if not status:
             fault("status", f'"{cell("status")}" is not a status',
@@ -235,26 +215,34 @@ class _Reader:
                 fault(name, f"{shown} is not a {name}", f"give degrees between -{limit} and {limit}")
         return (0.0 if lon is None else lon), (0.0 if lat is None else lat)
 
-    def _pattern(self, name: str, fault: Callable[..., None]):
-        """The pattern of an antenna file; None where it cannot be had (a faulty file is reported once)."""
+    def _pattern(self, column: str, name: str, fault: Callable[..., None]):
+        """The pattern of an antenna; None where it cannot be had (a faulty file is reported once)."""
+        if name.startswith("beam:"):
+            from radiocov.antennas import parse_beam
+
+            try:
+                return parse_beam(name)
+            except ProjectError as error:
+                fault(column, error.problems[0].message, error.problems[0].remedy)
+                return None
         if self.antennas is None:
             return None
         if name in self._patterns:
             if self._patterns[name] is None:
-                fault("antenna", f'"{name}" cannot be used', "correct the antenna file")
+                fault(column, f'"{name}" cannot be used', "correct the antenna file")
             return self._patterns[name]
         from radiocov.antennas import SUFFIXES, read_pattern  # numba: not for those who only list sites
 
         folder = self.antennas
         if "/" in name or "\\" in name or name.startswith("."):
-            fault("antenna", f'"{name}" is not a file name',
+            fault(column, f'"{name}" is not a file name',
                   f'put the file into "{folder.name}" and give its name alone')
             return None
         if not (folder / name).is_file():
             listed = folder.iterdir() if folder.is_dir() else ()
             files = sorted(p.name for p in listed if p.suffix.lower() in SUFFIXES)
             remedy = did_you_mean(name, files) if files else "put it there or empty the cell for an omni"
-            fault("antenna", f'there is no file "{name}" in "{folder.name}"', remedy)
+            fault(column, f'there is no file "{name}" in "{folder.name}"', remedy)
             return None
         self._patterns[name] = None
         try:
@@ -305,21 +293,3 @@ class _Reader:
                 self.report(f"row {row}, longitude, latitude",
                             f"{site.lon:g}, {site.lat:g} is far from the other sites, exchanged it is near",
                             "exchange the two cells", "warning")
-
-
-def _number(column: Column, text: str, fault: Callable[..., None]) -> float | None:
-    """The number in a cell, or the column's value for an empty one; NaN after a reported fault."""
-    if not text:
-        if column.required:
-            fault(column.name, "is empty", f"give {column.expected}")
-        return column.empty
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not column.low <= value <= column.high:
-        comma = re.fullmatch(r"[-+]?\d+,\d+", text)
-        fault(column.name, f'"{text}" is not accepted' if value != value else f"{text} is out of range",
-              "write it with a point" if comma else f"give {column.expected}")
-        return float("nan")
-    return value

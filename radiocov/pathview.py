@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from radiocov import __version__, link
+from radiocov.budget import Budget, LinkPath, budgets, walls_of
+from radiocov.chain import terminal_chain
 from radiocov.compliance import terrain_words
-from radiocov.coverage.sector import hata_environment
 from radiocov.coverage.setup import (
+    chain_of,
     grid_north_deg,
     pattern_of,
     read_ground,
@@ -22,43 +24,16 @@ from radiocov.coverage.setup import (
 from radiocov.coverage.store import MODELS
 from radiocov.inputs import Inputs
 from radiocov.network import Site
+from radiocov.pathloss import model_loss
 from radiocov.problems import Problem, ProjectError, did_you_mean
-from radiocov.propagation import freespace, hata, itm, p1812
+from radiocov.propagation import p1812
 from radiocov.propagation.p1812_formulas import effective_earth_radius_km, wavelength_m
-from radiocov.propagation.p1812_terms import TABLE, Term
+from radiocov.propagation.p1812_terms import Term
 from terrain.grid import Grid
-from terrain.ground import SEA, Ground
+from terrain.ground import Ground
 from terrain.profile import Profile, profile
 
 NEAREST_M = 1.0  # closer than this a site and a point are the same place
-
-#: Terms of the models that do not look at the profile.
-FREE_SPACE_TERMS = {"d": TABLE["d"], "Lbfs": Term("dB", "P.525, 2.2", "free-space loss over the slant distance")}
-EXTENDED_HATA_TERMS = {
-    "d": TABLE["d"],
-    "environment": Term("", "A17.3.1", "surroundings of the terminal, by its clutter class"),
-    "H_b": Term("m", "A17.3.1", "higher antenna above ground"),
-    "H_m": Term("m", "A17.3.1", "lower antenna above ground"),
-    "alpha": Term("1", "A17.3.1", "exponent of the logarithm of distance"),
-    "a_Hm": Term("dB", "A17.3.1", "correction for the lower antenna"),
-    "b_Hb": Term("dB", "A17.3.1", "correction for the higher antenna"),
-    "L_free_space": Term("dB", "A17.3.1", "free-space loss, never undercut"),
-    "sigma": Term("dB", "A17.3.1", "standard deviation that extended Hata states"),
-    "L": Term("dB", "A17.3.1", "median basic transmission loss"),
-}
-
-ITM_TERMS = {
-    "A_ref": Term("dB", "Alg. 4", "reference attenuation, beyond free space"),
-    "A_fs": Term("dB", "Alg. 4", "free-space loss"),
-    "theta_hzn": Term("rad", "TN101 6", "horizon elevation angles, site and terminal"),
-    "d_hzn": Term("m", "TN101 6", "horizon distances, site and terminal"),
-    "h_e": Term("m", "Alg. 3", "effective antenna heights, site and terminal"),
-    "N_s": Term("N", "TN101 4.3", "surface refractivity"),
-    "delta_h": Term("m", "ERL 3", "terrain irregularity"),
-    "d_km": Term("km", "", "path length"),
-    "mode": Term("", "", "mode of propagation"),
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Sight:
@@ -93,7 +68,7 @@ class PathView:
     loss_db: float
     terms: dict[str, Any]  # by symbol
     table: dict[str, Term]  # unit, section and meaning of each
-    budgets: tuple[link.Budget, link.Budget]  # talk-out, talk-in
+    budgets: tuple[Budget, Budget]  # talk-out, talk-in
     services: list[dict[str, Any]]
     origin: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
@@ -116,8 +91,8 @@ class PathView:
         """For `--json`: what is not a finite number is null."""
         sight = self.sight
         return {
-            "from": {"site": self.site.id, "name": self.site.name, "longitude": self.site.lon,
-                     "latitude": self.site.lat, "status": self.site.status},
+            "from": {"site": self.site.id, "name": self.site.name, "longitude": self.site.antenna_lonlat[0],
+                     "latitude": self.site.antenna_lonlat[1], "status": self.site.status},
             "to": {"longitude": self.lon, "latitude": self.lat, "terminal": self.terminal.id,
                    "clutter": self.clutter_name},
             "model": self.model,
@@ -149,59 +124,50 @@ def view_path(inputs: Inputs, site: str, lon: float, lat: float, terminal: str |
     project = inputs.project
     chosen, carried = find_site(inputs.sites, site), _find_terminal(project, terminal)
     ground = read_ground(inputs)
-    x0, y0 = _place(ground.grid, chosen.lon, chosen.lat, f"--from {chosen.id}", "the site")
+    site_lon, site_lat = chosen.antenna_lonlat
+    x0, y0 = _place(ground.grid, site_lon, site_lat, f"--from {chosen.id}", "the site")
     x1, y1 = _place(ground.grid, lon, lat, "--to", "the point")
     if math.hypot(x1 - x0, y1 - y0) < NEAREST_M:
         raise ProjectError(Problem("--to", "", f"is the place of site {chosen.id} itself", "choose another point"))
     line = profile(ground, x0, y0, x1, y1, ground.grid.resolution_m)
     d = line.distance_m / 1000.0
     frequency_mhz = chosen.frequency_mhz or project.model.frequency_mhz
-    name = project.model.name
-    mapped = {key: found.at(chosen.lon, chosen.lat) for key, found in refractivity_maps(project).items()}
+    mapped = {key: found.at(site_lon, site_lat) for key, found in refractivity_maps(project).items()}
     model = project.model.model_copy(update=mapped)
-    here = int(line.clutter_class[-1])
+    here = ground.classes[int(line.clutter_class[-1])]
+    receiving = chosen.receiving
+    along = line, d, frequency_mhz, lon, lat, ground, here
     try:
-        if name == "p1812":
-            loss, terms, warnings = _p1812(model, chosen, carried, line, d, frequency_mhz, lon, lat, ground)
-            table = TABLE
-        elif name == "itm":
-            loss, terms, warnings = _itm(model, chosen, carried, line, frequency_mhz)
-            table = ITM_TERMS
-        elif name == "extended-hata":
-            environment = hata.HataEnvironment(hata_environment(ground.classes[here]))
-            loss, terms, warnings = _extended_hata(chosen, carried, d, frequency_mhz, environment)
-            table = EXTENDED_HATA_TERMS
-        else:
-            rise = line.elevation_m[0] + chosen.antenna_height_m - line.elevation_m[-1] - carried.height_m
-            loss = float(freespace.free_space_loss(frequency_mhz, d[-1], rise))
-            terms, warnings, table = {"d": float(d[-1]), "Lbfs": loss}, [], FREE_SPACE_TERMS
+        loss, terms, table, warnings = model_loss(model, chosen, carried, *along)
+        same = receiving.antenna_height_m == chosen.antenna_height_m
+        heard = loss if same else model_loss(model, receiving, carried, *along)[0]
     except ProjectError:
         raise
     except ValueError as error:
         raise ProjectError(Problem(project.path.name, f"from {chosen.id} to {lon:g},{lat:g}", str(error))) from error
     geometry = _geometry(ground.grid, chosen, carried, line)
-    budgets = _budgets(inputs, ground, chosen, carried, line, geometry, loss)
+    pair = _budgets(project, ground, chosen, carried, line, (loss, heard))
     return PathView(
-        chosen, carried, lon, lat, name, frequency_mhz, geometry, line, ground.classes[here].name,
-        _sight(model.delta_n, chosen, carried, line, d, frequency_mhz), loss, terms, table, budgets,
-        _services(project, carried, budgets), _origin(project, ground),
+        chosen, carried, lon, lat, model.name, frequency_mhz, geometry, line, here.name,
+        _sight(model.delta_n, chosen, carried, line, d, frequency_mhz), loss, terms, table, pair,
+        _services(project, carried, pair), _origin(project, ground),
         _remarks(project, chosen, carried, d) + warnings,
     )  # fmt: skip
 
 
-def find_site(sites: list[Site], wanted: str) -> Site:
+def find_site(sites: list[Site], wanted: str, option: str = "--from") -> Site:
     """A site by its id, else by its name where only one has it. ProjectError with the nearest id otherwise."""
     found = [s for s in sites if s.id == wanted] or [s for s in sites if s.name == wanted]
     if len(found) == 1:
         return found[0]
     if found:
         ids = ", ".join(s.id for s in found)
-        raise ProjectError(Problem("--from", "", f'"{wanted}" is the name of several sites', f"give one of {ids}"))
+        raise ProjectError(Problem(option, "", f'"{wanted}" is the name of several sites', f"give one of {ids}"))
     known = [*(s.id for s in sites), *(s.name for s in sites if s.name != s.id)]
     hint = did_you_mean(wanted, known)
     if not hint.startswith("did") and len(sites) > 12:
         hint = f"sites.csv has {len(sites)} sites, {sites[0].id} to {sites[-1].id}"
-    raise ProjectError(Problem("--from", "", f'there is no site "{wanted}"', hint))
+    raise ProjectError(Problem(option, "", f'there is no site "{wanted}"', hint))
 
 
 def _find_terminal(project: Any, wanted: str | None) -> Any:
@@ -224,60 +190,6 @@ def _place(grid: Grid, lon: float, lat: float, option: str, what: str) -> tuple[
     remedy = "give the longitude first" if exchanged else "choose a point within it, or enlarge [grid]"
     message = f"{what} at {lon:g},{lat:g} is outside the project's grid {bounds}"
     raise ProjectError(Problem(option, "", message, remedy))
-
-
-# --- the models --------------------------------------------------------------------------------------------
-
-
-def coast_distances_km(d: np.ndarray, zone: np.ndarray) -> tuple[float, float]:
-    """From the ends of a profile over land to the sea, km; 500 at both where there is none."""
-    sea = np.flatnonzero(zone == SEA)
-    if not sea.size:
-        return p1812.NO_COAST_KM, p1812.NO_COAST_KM
-    return float(d[sea[0]]), float(d[-1] - d[sea[-1]])
-
-
-def _p1812(
-    model: Any, site: Site, terminal: Any, line: Profile, d: np.ndarray, frequency_mhz: float, lon: float,
-    lat: float, ground: Ground,
-) -> tuple[float, dict[str, Any], list[str]]:  # fmt: skip
-    to_coast = coast_distances_km(d, line.zone)
-    terms, warnings = p1812.basic_transmission_loss(
-        d, line.elevation_m, clutter_m=line.clutter_height_m, zone=line.zone, frequency_mhz=frequency_mhz,
-        tx_height_m=site.antenna_height_m, rx_height_m=terminal.height_m, time_percent=model.time_percent,
-        polarization=model.polarization, delta_n=model.delta_n, n0=model.n0, pixel_m=ground.grid.resolution_m,
-        mid_latitude_deg=p1812.mid_path_latitude_deg(site.lat, site.lon, lat, lon, float(d[-1])),
-        tx_coast_km=to_coast[0], rx_coast_km=to_coast[1],
-    )  # fmt: skip
-    return terms["Lb"], terms, warnings
-
-
-def _itm(
-    model: Any, site: Site, terminal: Any, line: Profile, frequency_mhz: float
-) -> tuple[float, dict[str, Any], list[str]]:
-    step_m = float(line.distance_m[-1]) / (line.distance_m.size - 1)
-    found = itm.itm_p2p_terms(
-        line.elevation_m, step_m, frequency_mhz, site.antenna_height_m, terminal.height_m,
-        polarization=model.polarization, n0=model.n0, time_percent=model.time_percent,
-    )  # fmt: skip
-    loss = float(found.pop("basic_transmission_loss_db"))
-    warnings = [f"ITM: {name}" for name in itm.warning_names(found.pop("warnings"))]
-
-    def shown(value: Any) -> Any:
-        return " / ".join(f"{v:.5g}" for v in value) if isinstance(value, tuple) else value
-
-    return loss, {symbol: shown(found[symbol]) for symbol in ITM_TERMS}, warnings
-
-
-def _extended_hata(
-    site: Site, terminal: Any, d: np.ndarray, frequency_mhz: float, environment: hata.HataEnvironment
-) -> tuple[float, dict[str, Any], list[str]]:
-    name = environment.name.lower()
-    found = hata.extended_hata_terms(frequency_mhz, d[-1], site.antenna_height_m, terminal.height_m, name)
-    loss = float(found.pop("basic_transmission_loss_db"))
-    warnings = found.pop("warnings")
-    values = {"d": float(d[-1]), "environment": name, **found, "L": loss}
-    return loss, {symbol: values[symbol] for symbol in EXTENDED_HATA_TERMS}, warnings
 
 
 # --- geometry ----------------------------------------------------------------------------------------------
@@ -326,32 +238,41 @@ def _sight(
 
 
 def _budgets(
-    inputs: Inputs, ground: Ground, site: Site, terminal: Any, line: Profile, geometry: dict[str, float], loss: float
-) -> tuple[link.Budget, link.Budget]:
-    project = inputs.project
-    attenuation = pattern_of(project, site).attenuation_db(
-        geometry["azimuth_deg"] - site.azimuth_deg, geometry["elevation_deg"], site.tilt_deg
-    )
+    project: Any, ground: Ground, site: Site, terminal: Any, line: Profile, losses: tuple[float, float]
+) -> tuple[Budget, Budget]:
+    def attenuation(antenna: Site) -> float:
+        towards = _geometry(ground.grid, antenna, terminal, line)
+        off = towards["azimuth_deg"] - antenna.azimuth_deg
+        return float(pattern_of(project, antenna).attenuation_db(
+            off, towards["elevation_deg"], antenna.tilt_deg, project.sites.pattern_method))
+
+    ends = site, site.receiving
     kind = line.clutter_class[-1:]
+    here = ground.classes[int(kind[0])]
     sigma = float(sigma_db(project, ground, kind, line.clutter_height_m[-1:], terminal.height_m)[0])
-    stated = "project.toml, model" if project.landcover_file is None else ground.classes[int(kind[0])].name
-    return link.budgets(
-        site, terminal, project.base, attenuation_db=float(attenuation), loss_db=loss, sigma_db=sigma,
-        loss_source=MODELS[project.model.name][0], sigma_source=f"model error ({stated}) and location variability",
+    stated = here.name if project.landcover_files else "project.toml, model"
+    path = LinkPath(
+        tuple(attenuation(end) for end in ends), losses, sigma, tuple(end.antenna or "omni" for end in ends),
+        MODELS[project.model.name][0], f"model error ({stated}) and location variability",
     )  # fmt: skip
+    return budgets(chain_of(project, ground, site), terminal_chain(project, terminal, here.noise_environment), path)
 
 
-def _services(project: Any, terminal: Any, budgets: tuple[link.Budget, link.Budget]) -> list[dict[str, Any]]:
-    """The services of the terminal: margin and probability in the direction that each asks for."""
+def _services(project: Any, terminal: Any, pair: tuple[Budget, Budget]) -> list[dict[str, Any]]:
+    """The services of the terminal, indoor ones behind their walls: margin and probability in the direction that
+    each asks for."""
     found = []
     for service in project.services:
         if service.terminal != terminal.id:
             continue
-        margin = float(link.service_margin_db(service.direction, budgets[0].margin_db, budgets[1].margin_db))
-        probability = float(link.service_probability(margin, budgets[0].sigma_db))
+        walls, spread = walls_of(service, project.model.frequency_mhz)
+        margin = float(link.service_margin_db(service.direction, pair[0].margin_db, pair[1].margin_db))
+        margin += walls.value if walls else 0.0
+        probability = float(link.service_probability(margin, link.total_sigma_db(pair[0].sigma_db, spread)))
         found.append({
             "id": service.id, "direction": service.direction, "margin_db": margin, "probability": probability,
             "required": service.probability, "served": probability >= service.probability,
+            **({"indoor": service.indoor, "building_entry_loss_db": -walls.value} if walls else {}),
         })  # fmt: skip
     return found
 

@@ -7,12 +7,14 @@ import importlib.util
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from radiocov.link_check import check_indoor, check_noise, check_receivers
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean, errors_of
 from radiocov.settings import (
     MODEL_RANGE_MHZ,
@@ -21,8 +23,10 @@ from radiocov.settings import (
     AreasSettings,
     Base,
     BoundariesSettings,
+    DensitySettings,
     GridSettings,
     ModelSettings,
+    NoiseSettings,
     OutputSettings,
     PolicySettings,
     RoadsSettings,
@@ -35,6 +39,7 @@ from radiocov.settings import (
     default_terminals,
 )
 from radiocov.toml_lines import KeyPath, key_lines, line_of
+from terrain.files import is_there
 
 FILE_NAME = "project.toml"
 
@@ -57,6 +62,7 @@ class Project(Section):
     sites: SitesSettings = SitesSettings()
     terminals: list[Terminal] = Field(default_factory=default_terminals, min_length=1)
     base: Base = Base()
+    noise: NoiseSettings = NoiseSettings()
     services: list[Service] = Field(min_length=1)
     policy: PolicySettings = PolicySettings()
     areas: AreasSettings | None = None
@@ -105,12 +111,18 @@ class Project(Section):
         return self.resolve(self.sites.antennas)
 
     @property
-    def elevation_files(self) -> list[Path]:
-        return [self.resolve(name) for name in self.terrain.elevation]
+    def feeders_file(self) -> Path | None:
+        return self.resolve(self.sites.feeders) if self.sites.feeders else None
 
     @property
-    def landcover_file(self) -> Path | None:
-        return self.resolve(self.terrain.landcover) if self.terrain.landcover else None
+    def elevation_files(self) -> list[Path]:
+        """Files, folders and patterns of all sources, the first with priority."""
+        return [self.resolve(name) for source in self.terrain.all_sources for name in source.files]
+
+    @property
+    def landcover_files(self) -> list[Path]:
+        """Files, folders and patterns of the land cover; empty without one."""
+        return [self.resolve(name) for name in self.terrain.landcover or ()]
 
     @property
     def legend(self) -> str | Path:
@@ -267,11 +279,12 @@ def _expected(path: KeyPath) -> tuple[list[str], str]:
         field = section.model_fields.get(part)
         if field is None:
             return names, expected
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        kinds = _kinds(field.annotation)
         inner = [k for k in kinds if isinstance(k, type) and issubclass(k, Section)]
         if inner:
-            is_list = getattr(field.annotation, "__origin__", None) is list
-            expected = f"one or more [[{part}]] tables" if is_list else f"a [{part}] table"
+            is_list = any(getattr(k, "__origin__", None) is list for k in kinds)
+            table = ".".join(p for p in path[: depth + 1] if isinstance(p, str))
+            expected = f"one or more [[{table}]] tables" if is_list else f"a [{table}] table"
             section = inner[0]
             if depth < len(path) - 1:
                 continue
@@ -279,6 +292,12 @@ def _expected(path: KeyPath) -> tuple[list[str], str]:
             expected = _expected_value(field)
         return names, expected
     return list(section.model_fields), expected
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """A type and those it is made of: list[X] | None gives list[X], X and None too."""
+    inner = [kind for part in getattr(annotation, "__args__", ()) for kind in _kinds(part)]
+    return [annotation, *inner]
 
 
 def _expected_value(field: Any) -> str:
@@ -344,6 +363,14 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
                 f"{level:g} dBm looks like a planning level that contains losses and a reliability margin",
                 "give the faded sensitivity at the antenna port (about -111), because carry_loss_db and "
                 "probability add the rest", "warning")
+    receivers = [(("terminals", index), table) for index, table in _tables(raw, "terminals")]
+    receivers += [(("base",), raw["base"])] if isinstance(raw.get("base"), dict) else []
+    check_receivers(receivers, found.add)
+    if _is_number(frequency := _get(raw, "model", "frequency_mhz")):
+        check_indoor(_tables(raw, "services"), frequency, found.add)
+        if any(table.get("threshold", "given") != "given" for _, table in receivers):
+            named = (_get(raw, "noise", key) for key in ("environment", "city"))
+            check_noise(*named, bool(_get(raw, "terrain", "landcover")), frequency, found.add)
     name, frequency = _get(raw, "model", "name"), _get(raw, "model", "frequency_mhz")
     if name in MODEL_RANGE_MHZ and _is_number(frequency):
         low, high = MODEL_RANGE_MHZ[name]
@@ -351,32 +378,44 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
             found.add(("model", "frequency_mhz"), f"{frequency:g} MHz is outside the range of {name}",
                       f"give {low:g} to {high:g} MHz or another model")
     _check_extent(_get(raw, "grid", "extent"), found)
+    terrain = raw.get("terrain")
+    density = terrain.get("density") if isinstance(terrain, dict) else None
+    if isinstance(density, dict):
+        given = DensitySettings().model_dump() | density
+        urban, dense = given["urban"], given["dense_urban"]
+        if _is_number(urban) and _is_number(dense) and urban >= dense:
+            found.add(("terrain", "density", "dense_urban"), f"{dense:g} is not above urban ({urban:g})",
+                      "dense urban begins at a larger share than urban")
+    if isinstance(terrain, dict) and "sources" in terrain:
+        for key in ("elevation", "surface", "vertical_unit"):
+            if key in terrain:
+                found.add(("terrain", key), "stands beside [[terrain.sources]], each of which says it for itself",
+                          "leave it out here")
 
 
 def _check_extent(extent: Any, found: _Findings) -> None:
     if not (isinstance(extent, list) and len(extent) == 4 and all(map(_is_number, extent))):
         return  # absent, or reported by its type
     west, south, east, north = extent
-    if not (-180 <= west < east <= 180 and -85 <= south < north <= 85):
+    # across the antimeridian the east goes on beyond 180
+    if not (-180 <= west <= 180 and west < east < west + 360 and -85 <= south < north <= 85):
         found.add(("grid", "extent"), f"{_as_written(extent)} is not an extent",
                   "give [lon_min, lat_min, lon_max, lat_max] in degrees, smaller before larger")
 
 
 def _check_files(raw: dict[str, Any], folder: Path, found: _Findings) -> None:
     """Files the project names and does not have."""
-    for section, key in (("sites", "file"), ("areas", "file"), ("roads", "file")):
+    for section, key in (("sites", "file"), ("sites", "feeders"), ("areas", "file"), ("roads", "file")):
         name = _get(raw, section, key)
         if isinstance(name, str) and name and not (folder / name).is_file():
             found.add((section, key), f'there is no file "{name}" beside the project',
                       "put it there or correct the name" + _similar_file(folder / name))
-    elevation = _get(raw, "terrain", "elevation")
-    rasters = [(("terrain", "elevation"), name) for name in elevation] if isinstance(elevation, list) else []
-    rasters.append((("terrain", "landcover"), _get(raw, "terrain", "landcover")))
-    rasters.append((("areas", "population"), _get(raw, "areas", "population")))
-    for path, name in rasters:
-        if isinstance(name, str) and name and not (folder / name).is_file():
-            found.add(path, f'there is no file "{name}" beside the project',
-                      "put it there or correct the name", "warning")
+    population = _get(raw, "areas", "population")
+    for path, names in [*_terrain_files(raw), (("areas", "population"), [population])]:
+        for name in names:
+            if isinstance(name, str) and name and not is_there(folder / name):
+                found.add(path, f'there is no file "{name}" beside the project', "put it there or correct the name",
+                          "warning")
     built_in = (("terrain", "legend", "legends", ".csv"), ("policy", "file", "policies", ".toml"))
     for section, key, place, suffix in built_in:
         package = "terrain" if section == "terrain" else "targets"
@@ -390,6 +429,28 @@ def _check_files(raw: dict[str, Any], folder: Path, found: _Findings) -> None:
         elif (known := _built_in(package, place, suffix)) and name not in known:
             found.add((section, key), f'"{name}" is not built in',
                       did_you_mean(name, known) + f" A file of your own ends in {suffix}")
+
+
+def _terrain_files(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, list[Any]]]:
+    """Keys of the terrain table that name files, each with the names; only a default where nothing is given."""
+    table = raw.get("terrain")
+    table = table if isinstance(table, dict) else {}
+    sources = table.get("sources")
+    if isinstance(sources, list):
+        for index, source in enumerate(sources):
+            if isinstance(source, dict):
+                yield ("terrain", "sources", index, "files"), _names(source.get("files"))
+    else:
+        yield ("terrain", "elevation"), _names(_get(raw, "terrain", "elevation"))
+    yield ("terrain", "landcover"), _names(table.get("landcover"))
+    yield ("terrain", "land_mask"), _names(table.get("land_mask"))
+    clutter = table.get("clutter")
+    if isinstance(clutter, dict):
+        yield ("terrain", "clutter", "files"), _names(clutter.get("files"))
+
+
+def _names(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _similar_file(path: Path) -> str:

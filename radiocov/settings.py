@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
 # Frequency ranges of the models, MHz: P.1812 sec 1; extended Hata as in SEAMCAT.
@@ -21,6 +21,17 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False,
                               str_strip_whitespace=True, protected_namespaces=())
+    # Keys that came later: left out of what is written while they have their default, so that the results of
+    # projects which do not use them stay the same byte for byte.
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: Any) -> dict[str, Any]:
+        data = handler(self)
+        for key in self.later & data.keys():
+            if getattr(self, key) == type(self).model_fields[key].default:
+                del data[key]
+        return data
 
 
 def _number(default: Any, low: float, high: float, unit: str) -> Any:
@@ -55,16 +66,69 @@ class GridSettings(Section):
     margin_km: float = _number(2.0, 0, 200, "km")
 
 
+Unit = Literal["m", "dm", "cm", "ft", "us-ft"]
+# A file, a folder or a pattern, or a list of them.
+Files = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+def _files(default: Any = ...) -> Any:
+    return Field(default, min_length=1, json_schema_extra={
+        "expected": 'a file, a folder or a pattern such as "terrain/*.tif" in quotes, or a list of them'})
+
+
+class TerrainSource(Section):
+    """One source of heights; what it says of itself is said for it alone."""
+
+    files: Files = _files()
+    label: str = ""
+    vertical_unit: Unit = "m"
+    surface: bool = _text(..., "true (trees and buildings are in the heights) or false (bare ground)")
+    nodata: list[float] = Field([], json_schema_extra={"expected": "a list of numbers that mean no height"})
+    voids: Literal["next", "sea"] = "next"
+    crs: str | None = _text(None, 'a coordinate system such as "EPSG:4549"', min_length=1)
+
+
+class ClutterSettings(Section):
+    """Measured heights of buildings and trees, in place of the legend's."""
+
+    files: Files = _files()
+    above: Literal["ground", "sea"] = "ground"
+    label: str = ""
+    vertical_unit: Unit = "m"
+    nodata: list[float] = Field([], json_schema_extra={"expected": "a list of numbers that mean no height"})
+    crs: str | None = _text(None, 'a coordinate system such as "EPSG:4549"', min_length=1)
+
+
+class DensitySettings(Section):
+    """Built-up land split by the share of built-up pixels within a radius."""
+
+    radius_m: float = _number(500.0, 10, 10000, "m")
+    urban: float = _number(0.5, 0.01, 0.99, "")
+    dense_urban: float = _number(0.8, 0.02, 1, "")
+
+
 class TerrainSettings(Section):
     elevation: list[str] = Field(["terrain/elevation.tif"], min_length=1, json_schema_extra={
         "expected": 'a list of file names such as ["terrain/elevation.tif"]'})
-    vertical_unit: Literal["m", "ft"] = "m"
+    vertical_unit: Unit = "m"
     surface: bool = False
+    sources: list[TerrainSource] | None = Field(None, min_length=1)
     voids: Literal["error", "sea", "interpolate"] = "error"
-    landcover: str | None = _file(None, "a raster")
+    landcover: Files | None = _files(None)
     legend: str = _text("esa-worldcover", '"esa-worldcover" or the name of a CSV file', min_length=1)
+    clutter: ClutterSettings | None = None
+    density: DensitySettings | None = None
+    land_mask: str | None = _file(None, "a raster")
     synthetic: bool = False
     source: str = ""
+
+    @property
+    def all_sources(self) -> list[TerrainSource]:
+        """`sources`, or each file of `elevation` with the unit and kind that stand beside it."""
+        return self.sources or [
+            TerrainSource(files=[name], vertical_unit=self.vertical_unit, surface=self.surface)
+            for name in self.elevation
+        ]
 
 
 class ModelSettings(Section):
@@ -78,15 +142,40 @@ class ModelSettings(Section):
     delta_n_map: str | None = _file(None, "the ITU's map DN50.TXT")  # in place of delta_n
     n0_map: str | None = _file(None, "the ITU's map N050.TXT")  # in place of n0
     model_error_db: float = _number(7.3, 0, 30, "dB")
+    shadowing_correlation: float = _number(0.5, 0, 0.6, "")  # between servers, at one place
 
 
 class SitesSettings(Section):
+    """pattern_method: how the cuts of an antenna are combined (`radiocov.antennas.METHODS`); feeders: the user's
+    table of cables."""
+
     file: str = _file("sites.csv", "a CSV file")
     antennas: str = _file("antennas", "a folder")
+    pattern_method: Literal["sum", "hpi"] = "sum"
+    feeders: str | None = _file(None, "a CSV file")
+
+
+class NoiseSettings(Section):
+    """Man-made noise (P.372) of the thresholds that ask for it: by land cover, or one environment everywhere; city:
+    the curve that stands for cities, which P.372 states up to 250 MHz."""
+
+    environment: Literal["landcover", "city", "residential", "rural", "quiet-rural", "uhf-business"] = "landcover"
+    city: Literal["city", "uhf-business"] = "city"
+
+
+# How a threshold comes about: as given; as given and raised by man-made noise; k T0 b + noise figure + required
+# C/(I+N), raised by man-made noise.
+ThresholdBy = Literal["given", "given+noise", "computed"]
+CARRY_PARTS = ("cable_loss_db", "body_loss_db", "vehicle_loss_db")
+RECEIVER_KEYS = frozenset(["threshold", "noise_figure_db", "required_cn_db", "noise_bandwidth_hz"])
 
 
 class Terminal(Section):
-    """A terminal as it is carried. label falls back to id, label_zh to label."""
+    """A terminal as it is carried. label falls back to id, label_zh to label; carry_loss_db to the sum of its parts,
+    threshold_dbm to the computed one. noise_loss_db: the part of carry_loss_db that weakens external noise as much
+    as the signal."""
+
+    later = RECEIVER_KEYS | {*CARRY_PARTS, "noise_loss_db"}
 
     id: str = _id()
     label: str = ""
@@ -96,32 +185,73 @@ class Terminal(Section):
     antenna_gain_dbi: float = _number(0.0, -30, 25, "dBi")
     carry_loss_db: float = _number(..., -10, 60, "dB")
     threshold_dbm: float = _number(-111.0, -140, -20, "dBm")
+    cable_loss_db: float = _number(0.0, 0, 30, "dB")
+    body_loss_db: float = _number(0.0, -10, 40, "dB")
+    vehicle_loss_db: float = _number(0.0, 0, 40, "dB")
+    threshold: ThresholdBy = "given"
+    noise_figure_db: float = _number(7.0, 0, 30, "dB")
+    required_cn_db: float = _number(17.2, 0, 40, "dB")
+    noise_bandwidth_hz: float = _number(7600.0, 1000, 100_000, "Hz")
+    noise_loss_db: float = _number(0.0, 0, 40, "dB")
 
     @model_validator(mode="before")
     @classmethod
-    def _labels(cls, data: Any) -> Any:
-        return _with_labels(data)
+    def _filled(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "carry_loss_db" not in data:
+            parts = [data[key] for key in CARRY_PARTS if key in data]
+            if parts and all(isinstance(part, int | float) for part in parts):
+                data = {**data, "carry_loss_db": float(sum(parts))}
+        return _with_threshold(cls, _with_labels(data))
 
 
 class Base(Section):
     """The site as a receiver (talk-in): faded sensitivity at the port, 2 dB better than a terminal's."""
 
+    later = RECEIVER_KEYS
+
     threshold_dbm: float = _number(-113.0, -140, -20, "dBm")
     diversity_gain_db: float = _number(3.0, 0, 20, "dB")
+    threshold: ThresholdBy = "given"
+    noise_figure_db: float = _number(5.0, 0, 30, "dB")
+    required_cn_db: float = _number(17.2, 0, 40, "dB")
+    noise_bandwidth_hz: float = _number(7600.0, 1000, 100_000, "Hz")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, data: Any) -> Any:
+        return _with_threshold(cls, data)
 
 
 class Service(Section):
+    """indoor: behind the walls of such a building (P.2109), at any place in it."""
+
+    later = frozenset(["indoor"])
+
     id: str = _id()
     label: str = ""
     label_zh: str = ""
     terminal: str = _text(..., "the id of a terminal in quotes", min_length=1)
     direction: Literal["talk-out", "talk-in", "both"] = "both"
     probability: float = _number(0.90, 0.5, 0.999, "")
+    indoor: Literal["none", "traditional", "thermally-efficient"] = "none"
 
     @model_validator(mode="before")
     @classmethod
     def _labels(cls, data: Any) -> Any:
         return _with_labels(data)
+
+
+def _with_threshold(section: type[Section], data: Any) -> Any:
+    """threshold_dbm of a receiver whose threshold is computed, in thermal noise alone."""
+    if not isinstance(data, dict) or data.get("threshold") != "computed" or "threshold_dbm" in data:
+        return data
+    figure, cn, bandwidth = (data.get(key, section.model_fields[key].default)
+                             for key in ("noise_figure_db", "required_cn_db", "noise_bandwidth_hz"))
+    if not all(isinstance(value, int | float) for value in (figure, cn, bandwidth)) or bandwidth <= 0:
+        return data
+    from radiocov.propagation.noise import thermal_noise_dbm  # numba: not for settings that do not need it
+
+    return {**data, "threshold_dbm": round(thermal_noise_dbm(bandwidth) + figure + cn, 6)}
 
 
 def _with_labels(data: Any) -> Any:

@@ -109,8 +109,19 @@ class Grid:
         return _transformer(self.crs, False).transform(lon, lat)
 
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
-        """(lon_min, lat_min, lon_max, lat_max) that hold the grid, whose edges curve."""
+        """(lon_min, lat_min, lon_max, lat_max) that hold the grid, whose edges curve; lon_min is the larger one
+        across the antimeridian."""
         return _transformer(self.crs, True).transform_bounds(*self.bounds, densify_pts=101)
+
+    def centre_lonlat(self) -> tuple[float, float]:
+        """Longitude and latitude of the middle, degrees."""
+        lon, lat = self.to_lonlat(*self.centre_xy((self.height - 1) / 2, (self.width - 1) / 2))
+        return float(lon), float(lat)
+
+    def crosses_antimeridian(self) -> bool:
+        """Whether longitudes jump from 180 to -180 within the grid (or within a degree of it)."""
+        west, _, east, _ = self.lonlat_bounds()
+        return west > east or max(abs(west), abs(east)) > 179.0
 
     def scale_error(self) -> float:
         """Largest relative error of distances here: point scales at centre, edges and corners."""
@@ -129,7 +140,8 @@ class Grid:
 
     @classmethod
     def covering(cls, lonlat_extent: Sequence[float], resolution_m: float, crs: str = "auto") -> Grid:
-        """The grid that covers (lon_min, lat_min, lon_max, lat_max) in WGS84 degrees.
+        """The grid that covers (lon_min, lat_min, lon_max, lat_max) in WGS84 degrees, lon_max beyond 180 where
+        it crosses the antimeridian.
 
         Corners fall on multiples of the resolution, so that two projects at one place share pixels. "auto"
         is the WGS84/UTM zone of the centre while every corner lies within 3.2 degrees of its central
@@ -189,21 +201,28 @@ def _checked_extent(extent: Sequence[float]) -> tuple[float, float, float, float
     if len(values) != 4 or not all(map(math.isfinite, values)):
         raise TerrainError(f"extent {list(extent)} must be [lon_min, lat_min, lon_max, lat_max] in degrees")
     lon_min, lat_min, lon_max, lat_max = values
-    if not (-180 <= lon_min < lon_max <= 180 and -90 <= lat_min < lat_max <= 90):
+    if not (-180 <= lon_min <= 180 and lon_min < lon_max <= lon_min + 360 and -90 <= lat_min < lat_max <= 90):
         raise TerrainError(
-            f"extent {list(extent)} must be [lon_min, lat_min, lon_max, lat_max] in degrees, smaller first"
+            f"extent {list(extent)} must be [lon_min, lat_min, lon_max, lat_max] in degrees, smaller first "
+            "(across the antimeridian lon_max goes on beyond 180)"
         )
     return lon_min, lat_min, lon_max, lat_max
 
 
 def _automatic_crs(lon_min: float, lat_min: float, lon_max: float, lat_max: float) -> str:
-    middle_lon, middle_lat = (lon_min + lon_max) / 2, (lat_min + lat_max) / 2
+    middle_lon, middle_lat = _wrapped((lon_min + lon_max) / 2), (lat_min + lat_max) / 2
     zone = min(int((middle_lon + 180) // 6) + 1, 60)
     meridian = zone * 6 - 183
-    if max(abs(lon_min - meridian), abs(lon_max - meridian)) <= UTM_REACH_DEG and abs(middle_lat) < 84:
+    reach = max(abs(_wrapped(lon_min - meridian)), abs(_wrapped(lon_max - meridian)))
+    if reach <= UTM_REACH_DEG and abs(middle_lat) < 84:
         return f"EPSG:{(32600 if middle_lat >= 0 else 32700) + zone}"
     meridian_own = math.floor(middle_lon * 2 + 0.5) / 2
     return (
         f"+proj=tmerc +lat_0=0 +lon_0={meridian_own:g} +k=0.9996 +x_0=500000 +y_0=0 "
         "+datum=WGS84 +units=m +no_defs +type=crs"
     )
+
+
+def _wrapped(lon: float) -> float:
+    """A longitude between -180 and 180 degrees."""
+    return (lon + 180.0) % 360.0 - 180.0

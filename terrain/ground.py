@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from terrain.grid import Grid
 SEA, COASTAL_LAND, INLAND = 1, 3, 4
 NOISE_ENVIRONMENTS = ("city", "residential", "rural", "quiet")
 KINDS = ("water", "open", "trees", "built", "nodata")
+ARRAYS = {"elevation_m": "float32", "clutter_class": "uint8", "clutter_height_m": "float32", "zone": "uint8"}
+_ROWS = 512  # looked at together: the arrays may be larger than memory
 
 
 @dataclass(frozen=True)
@@ -46,22 +49,36 @@ class Ground:
     classes: list[ClutterClass]
     provenance: dict[str, Any]
     synthetic: bool
+    # uint8: number in provenance["elevation"]["served"] of the source of each height, 255 for filled voids
+    elevation_source: np.ndarray | None = None
+    digest: str = ""  # of the arrays' content; worked out where it is not given
 
     def __post_init__(self) -> None:
-        wanted = {
-            "elevation_m": np.float32,
-            "clutter_class": np.uint8,
-            "clutter_height_m": np.float32,
-            "zone": np.uint8,
-        }
-        for name, dtype in wanted.items():
+        for name, dtype in ARRAYS.items():
             array = getattr(self, name)
             if array.shape != self.grid.shape or array.dtype != dtype:
                 raise TerrainError(
-                    f"{name} is {array.dtype}{list(array.shape)}; the grid needs "
-                    f"{np.dtype(dtype)}{list(self.grid.shape)}"
+                    f"{name} is {array.dtype}{list(array.shape)}; the grid needs {dtype}{list(self.grid.shape)}"
                 )
-        if not np.isfinite(self.elevation_m).all() or not np.isfinite(self.clutter_height_m).all():
-            raise TerrainError("elevation and clutter heights must be finite; fill the voids first")
-        if self.clutter_class.size and int(self.clutter_class.max()) >= len(self.classes):
-            raise TerrainError("clutter_class points beyond the list of classes")
+        if self.digest:
+            return  # of arrays that were looked at when they were made
+        for first in range(0, self.grid.height, _ROWS):
+            here = np.s_[first : first + _ROWS]
+            if not np.isfinite(self.elevation_m[here]).all() or not np.isfinite(self.clutter_height_m[here]).all():
+                raise TerrainError("elevation and clutter heights must be finite; fill the voids first")
+            if int(self.clutter_class[here].max(initial=0)) >= len(self.classes):
+                raise TerrainError("clutter_class points beyond the list of classes")
+        object.__setattr__(self, "digest", digest_of([content_hash(getattr(self, name)) for name in ARRAYS]))
+
+
+def content_hash(array: np.ndarray) -> str:
+    """sha256 of an array's values, row by row from the north."""
+    digest = hashlib.sha256()
+    for first in range(0, len(array), _ROWS):
+        digest.update(np.ascontiguousarray(array[first : first + _ROWS]))
+    return digest.hexdigest()
+
+
+def digest_of(hashes: list[str]) -> str:
+    """One hash of those of the four arrays in the order of ARRAYS."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()

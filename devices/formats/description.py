@@ -5,6 +5,7 @@ The text of a description that cannot be used is answered with its file, line an
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 import tomllib
@@ -60,8 +61,9 @@ class Field(_Model):
 class Time(_Model):
     """column: one heading of a whole time, or alternatives; date_column: where date and time stand apart.
 
-    format: "auto", "unix_s", "unix_ms", "unix_us" or a pattern such as "%Y.%m.%d_%H.%M.%S". zone: of times without one, such
-    as "UTC" or "Asia/Shanghai"; empty, it has to be named at the import. host_column: the computer's own time.
+    format: "auto", "unix_s", "unix_ms", "unix_us" or a pattern such as "%Y.%m.%d_%H.%M.%S". zone: of times without
+    one, such as "UTC" or "Asia/Shanghai"; empty, it has to be named at the import. host_column: the computer's
+    own time.
     """
 
     column: Names
@@ -89,6 +91,14 @@ class File(_Model):
     recognise: list[str] = []
     recognise_line: str = ""
     line: str = ""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            return value if value == "auto" else codecs.lookup(value).name
+        except LookupError as error:
+            raise ValueError(f"{value!r} is no encoding; such as utf-8, gb18030, utf-16") from error
 
     @field_validator("line", "recognise_line")
     @classmethod
@@ -165,6 +175,11 @@ class Description(_Model):
     @property
     def null_words(self) -> frozenset[str]:
         return frozenset(NULL_WORDS) | {word.lower() for word in self.null}
+
+    @property
+    def empty_cells(self) -> frozenset[str]:
+        """Null words of any column; "none" is a word of some categories."""
+        return self.null_words - {"none"}
 
     def missing_facts(self) -> list[str]:
         """Keys that only the user can fill in."""

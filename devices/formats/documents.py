@@ -1,4 +1,4 @@
-"""Logs that are no tables: JSON objects, lines with a pattern, GPX and KML tracks, power sweeps; all as columns of text."""
+"""Logs that are no tables, as columns of text: JSON objects, lines with a pattern, GPX and KML tracks, sweeps."""
 
 from __future__ import annotations
 

@@ -24,12 +24,14 @@ STRICT_WORDS = ("direction", "role", "technology", "service_state", "datum_in", 
 @dataclass
 class Declared:
     """What the import says about a file. device: id of all rows, or of those without one; zone: of times without
-    one; date: day on which times without a date begin; datum: of the positions. "" where nothing was said."""
+    one; date: day on which times without a date begin; datum: of the positions; track: file that gives positions to
+    rows without. "" where nothing was said."""
 
     device: str = ""
     zone: str = ""
     date: str = ""
     datum: str = ""
+    track: str = ""
 
 
 @dataclass
@@ -107,14 +109,17 @@ def apply(binding: Binding, rows: Rows) -> Draft:
         if cells.null_count == n:
             continue
         if spec.pattern:
-            found = pc.extract_regex(cells, _named(spec.pattern))
+            try:
+                found = pc.extract_regex(cells, _named(spec.pattern))
+            except pa.ArrowInvalid as error:
+                raise DevicesError(f"fields.{name}.pattern: {error}") from error
             cells = pc.struct_field(found, "value")
         if name in NUMBERS:
             _number(draft, name, cells, spec, factor, description, binding.decimal)
         elif name in CATEGORIES:
             _category(draft, name, cells, spec, description)
         elif name in TEXTS:
-            _text(draft, name, cells, spec, description, rows)
+            _text(draft, name, cells, spec, description)
     draft.texts["profile"] = description.profile
     if description.neighbours:
         _roles(draft, binding)
@@ -154,9 +159,9 @@ def _time(draft: Draft, binding: Binding, rows: Rows) -> None:
     filled = pc.is_valid(texts).to_numpy(zero_copy_only=False)
     draft.texts["time_source"] = spec.source
     draft.headings["time_utc_us"] = binding.time_column
-    us, ok, ambiguous, leap, assumed = _utc(binding, texts, spec.format)
+    us, ok, ambiguous, leap, assumed = _utc(binding, texts, spec.format, spec.time_only)
     if binding.host_column:
-        host_us, host_ok, *_ = _utc(binding, rows.columns[binding.host_column], "auto")
+        host_us, host_ok, *_ = _utc(binding, rows.columns[binding.host_column], "auto", False)
         draft.raw["host_us"] = np.where(host_ok, host_us, 0)
     else:
         draft.reject(~filled, "time_utc_us", "time_missing")
@@ -178,11 +183,11 @@ def _roles(draft: Draft, binding: Binding) -> None:
         binding.serving_us = int(draft.time_us[-1])
 
 
-def _utc(binding: Binding, texts: pa.Array, form: str) -> tuple[np.ndarray, ...]:
+def _utc(binding: Binding, texts: pa.Array, form: str, time_only: bool) -> tuple[np.ndarray, ...]:
     spec = binding.description.time
     read = times.read_times(texts, form)
     us, local = read.us, ~read.zoned & read.ok
-    if spec.time_only:
+    if time_only:
         day = times.read_times(pa.array([binding.settings.date + "T00:00:00"]))
         if not day.ok[0]:
             raise DevicesError(f"--date {binding.settings.date!r} is no day; write it like 2025-11-29")
@@ -196,7 +201,8 @@ def _utc(binding: Binding, texts: pa.Array, form: str) -> tuple[np.ndarray, ...]
     if local.any():
         if not zone:
             raise DevicesError(
-                f'the times in "{binding.time_column}" have no zone; name it: --zone Asia/Shanghai (or UTC, +08:00)')
+                f'the times in "{binding.time_column}" have no zone; name it: --zone Asia/Shanghai (or UTC, +08:00)'
+            )
         shifted, twice = times.local_to_utc(us[local], zone)
         us = us.copy()
         us[local], ambiguous[local] = shifted, twice
@@ -290,7 +296,7 @@ def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description
         draft.raw[name] = numbers.clean(cells, description.null_words)
 
 
-def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description, rows: Rows) -> None:
+def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
     plain = numbers.clean(cells, description.null_words | {word.lower() for word in spec.null})
     if name == "device_id":
         if draft.device:

@@ -12,10 +12,13 @@ UNIT = r"^([-+]?[\d.,]+)\s*(?:dBm|dbm|DBM|dB|m/s|km/h|m|°|%|Hz|kHz|MHz|s)$"
 
 def to_numbers(texts: pa.Array, decimal: str, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
     """((n,) float64 with NaN for null, (n,) bool: filled, but no number)."""
+    with_points = texts
+    if decimal == "," and not pc.any(pc.match_substring(texts, ".")).as_py():
+        with_points = pc.replace_substring(texts, ",", ".")
     try:
-        pc.cast(texts[:50], pa.float64())  # a cast that fails is slow: let it fail on few
-        values = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
-        if decimal != "," and not np.isinf(values).any():
+        pc.cast(with_points[:50], pa.float64())  # a cast that fails is slow: let it fail on few
+        values = pc.cast(with_points, pa.float64()).to_numpy(zero_copy_only=False)
+        if not np.isinf(values).any():
             return values, np.zeros(len(values), bool)
     except pa.ArrowInvalid:
         pass

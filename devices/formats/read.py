@@ -21,7 +21,7 @@ from devices.formats import documents
 from devices.formats.description import Description
 from devices.formats.fields import Binding, Declared, apply, bind
 from devices.formats.rows import Rows, read_rows
-from devices.formats.sniff import Layout, find_layout
+from devices.formats.sniff import Layout, UnknownFormatError, find_layout
 from devices.formats.text import Encoding, Lines, read_lines
 
 HEAD = 1 << 16
@@ -48,7 +48,8 @@ class Reading:
                 self._count_back(draft)
                 yield check(draft, self.context)
         except DevicesError as error:
-            raise DevicesError("\n".join(f"{self.part.name}: {line}" for line in str(error).splitlines())) from error
+            lines = [f"{self.part.name}: {line}" for line in str(error).splitlines()]
+            raise type(error)("\n".join(lines)) from error
 
     def _count_back(self, draft: Draft) -> None:
         back = np.diff(draft.time_us) < 0
@@ -60,7 +61,8 @@ class Reading:
 
     def _raw(self, head: bytes) -> Iterator[Draft]:
         kind = self.description.file.kind if self.description else ""
-        if not kind and (self.protocol or captures.is_capture(head)):
+        is_json = head.lstrip()[:1] == b"{"  # gpsd's lines are
+        if not kind and (self.protocol or captures.is_capture(head, thorough=is_json)):
             yield from self._capture()
             return
         kind = kind or _kind(head)
@@ -75,6 +77,8 @@ class Reading:
                 yield from self._table(stream, head)
 
     def _capture(self) -> Iterator[Draft]:
+        if not self.context.datum:  # every one of these protocols carries what a GPS receiver says
+            self.context = dataclasses.replace(self.context, datum="wgs84")
         for draft, profile in captures.drafts(self.part, self.declared, self.protocol):
             self._use_profile(profile)
             yield draft
@@ -102,13 +106,15 @@ class Reading:
         first = next(blocks)
         lines = first.texts[:60]
         if any(code == "overlong" for _, _, code in first.bad) and not any(lines):
-            raise DevicesError("holds no lines of text")
+            raise UnknownFormatError("holds no lines of text")
         try:
             layout = find_layout(lines, [self.description] if self.description else formats.built_in())
         except DevicesError:
             if not self.description and captures.is_capture(head, thorough=True):
                 yield from self._capture()
                 return
+            if not self.description and captures.advice(head):
+                raise DevicesError(captures.advice(head)) from None
             raise
         description = layout.description
         self._use(description)
@@ -119,7 +125,7 @@ class Reading:
         after = _after_header(first, layout)
         rows = read_rows(
             itertools.chain([after], blocks), layout.names, layout.delimiter,
-            set(layout.names) if spectrum else binding.wanted, description.null_words,
+            set(layout.names) if spectrum else binding.wanted, description.empty_cells,
             layout.names if layout.header else None, lambda: _has_changed(self.part, before),
         )  # fmt: skip
         if spectrum:
@@ -135,19 +141,21 @@ class Reading:
         assert description is not None
         self._use(description)
         encoding = Encoding(asked=description.file.encoding)
-        rows = documents.line_rows(read_lines(stream, encoding), description.file.line, description.null_words)
+        rows = documents.line_rows(read_lines(stream, encoding), description.file.line, description.empty_cells)
         yield from self._documents(rows, description)
         self.facts["encoding"] = encoding.name
 
     def _json(self, stream: BinaryIO, head: bytes) -> Iterator[Draft]:
         description = self.description or _json_description(head)
         self._use(description)
-        yield from self._documents(documents.json_rows(stream, _paths(description), description.null_words), description)
+        yield from self._documents(
+            documents.json_rows(stream, _paths(description), description.empty_cells), description
+        )
 
     def _track(self, stream: BinaryIO, kind: str) -> Iterator[Draft]:
         description = self.description or formats.load(kind)
         self._use(description)
-        rows = documents.track_rows(stream, _paths(description), description.null_words)
+        rows = documents.track_rows(stream, _paths(description), description.empty_cells)
         yield from self._documents(rows, description)
 
     def _documents(self, blocks: Iterator[Rows], description: Description) -> Iterator[Draft]:
@@ -160,7 +168,9 @@ class Reading:
             if binding is not None:
                 yield apply(binding, rows)
             elif rows.bad:
-                raise DevicesError(f"holds nothing of the format {description.name}; it begins: {rows.bad[0][1][:60]}")
+                raise DevicesError(
+                    f"holds nothing of the format {description.name}; it begins: {rows.bad[0][1][:60]}"
+                )
 
 
 def _paths(description: Description) -> list[str]:
@@ -176,7 +186,7 @@ def _kind(head: bytes) -> str:
             return "gpx"
         if b"<kml" in head or b":kml" in head:
             return "kml"
-        raise DevicesError("is XML, but neither GPX nor KML")
+        raise UnknownFormatError("is XML, but neither GPX nor KML")
     return "json" if start[:1] in (b"{", b"[") else "csv"
 
 
@@ -205,5 +215,3 @@ def _after_header(first: Lines, layout: Layout) -> Lines:
 def _has_changed(part: Part, before) -> bool:
     now = part.path.stat()
     return not part.member and (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
-
-

@@ -82,8 +82,11 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
             ragged = [(at, line.decode("utf-8", "replace")) for at, line in enumerate(lines)]
             result.columns = {names[at]: pa.array([], pa.string()) for at in keep}
         _take_out_ragged(result, ragged, delimiter, block)
-        if not block.ended and len(result.numbers) and result.numbers[-1] == block.first_number + block.count - 1 and (
-            is_growing() or _seems_cut(result.columns.get(names[-1]))
+        if (
+            not block.ended
+            and len(result.numbers)
+            and result.numbers[-1] == block.first_number + block.count - 1
+            and (is_growing() or _seems_cut(result.columns.get(names[-1])))
         ):
             result.skip("cut_at_end", 1)
             result.columns = {name: column[:-1] for name, column in result.columns.items()}

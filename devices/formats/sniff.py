@@ -14,6 +14,10 @@ HEADER_LINES = 20
 DELIMITERS = (",", ";", "\t", "|")
 
 
+class UnknownFormatError(DevicesError):
+    """A file that is no log, as far as is known here."""
+
+
 @dataclass
 class Layout:
     """header: line of the header, from 1; 0 where there is none."""
@@ -26,7 +30,7 @@ class Layout:
 
 
 def find_layout(lines: list[bytes], candidates: list[Description]) -> Layout:
-    """The description whose headings are there, the most telling first. Raises DevicesError where none fits.
+    """The description whose headings are there, the most telling first. UnknownFormatError where none fits.
 
     lines: the first of the file.
     """
@@ -43,7 +47,7 @@ def find_layout(lines: list[bytes], candidates: list[Description]) -> Layout:
         if layout is not None and (best is None or score > best[0]):
             best = score, layout
     if best is None:
-        raise DevicesError(_what_is_there(lines, candidates))
+        raise UnknownFormatError(_what_is_there(lines, candidates))
     layout = best[1]
     if layout.decimal == "auto":
         layout.decimal = _decimal(lines[layout.header:], layout.delimiter)  # fmt: skip
@@ -80,12 +84,16 @@ def _with_header(lines: list[bytes], description: Description) -> tuple[Layout |
             if delimiter.encode() not in line:
                 continue
             cells = split(line, delimiter)
-            titles = {plain_heading(cell) for cell in cells} | {plain_heading(heading_unit(cell)[0]) for cell in cells}
+            titles = {plain_heading(cell) for cell in cells} | {
+                plain_heading(heading_unit(cell)[0]) for cell in cells
+            }
             matched = len(titles & known)
             fits = wanted <= titles if wanted else bool(titles & of_time) and bool(titles & telling)
             if fits and (len(wanted), matched) > best:
                 best = len(wanted), matched
-                found = Layout(description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number)
+                found = Layout(
+                    description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number
+                )
     return found, best
 
 

@@ -1,6 +1,6 @@
 """Bytes of a text file to blocks of whole lines in UTF-8, whatever the encoding and the line ends were.
 
-The encoding is that of the byte order mark, else UTF-8, else GB18030 (which holds GBK and GB 2312). A line that cannot
+The encoding is that of the byte order mark, else UTF-8, else GB18030 (which holds GBK and GB 2312). A line that can't
 be decoded comes back apart, and what stands after the last line end is told from whole lines.
 """
 

@@ -10,8 +10,8 @@ _PERCENT = {"%": 1.0, "percent": 1.0, "1": 100.0}
 UNITS: dict[str, dict[str, float]] = {
     "rssi_dbm": {"dbm": 1.0, "-dbm": -1.0},
     "freq_hz": {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "兆赫": 1e6},
-    "speed_mps": {"m/s": 1.0, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "公里/小时": 1 / 3.6, "kn": 1852 / 3600, "knots": 1852 / 3600,
-                  "mph": 0.44704},
+    "speed_mps": {"m/s": 1.0, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "公里/小时": 1 / 3.6, "kn": 1852 / 3600,
+                  "knots": 1852 / 3600, "mph": 0.44704},
     "alt_m": _LENGTH, "accuracy_m": _LENGTH, "lat": _DEGREES, "lon": _DEGREES, "course_deg": _DEGREES,
     "cinr_db": _DB, "c1_db": _DB, "rssi_step_db": _DB, "tx_power_dbm": {"dbm": 1.0},
     "ber_percent": _PERCENT, "ber_low_percent": _PERCENT, "ber_high_percent": _PERCENT, "battery_percent": _PERCENT,

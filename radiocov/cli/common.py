@@ -105,6 +105,16 @@ def print_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
     click.echo(text.getvalue(), nl=False)
 
 
+class Number(click.FloatRange):
+    """A number within a range; nan, which no comparison refuses, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"{value} is not a number.", param, ctx)
+        return found
+
+
 project_argument = click.argument("project", type=click.Path(exists=True, path_type=str))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print all rows as CSV.")

@@ -72,10 +72,10 @@ def with_model(project: Any, name: str) -> Any:
 def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gpu: bool = False) -> Any:
     """Run with progress; Ctrl-C stops the threads and leaves what is finished."""
     with progress(quiet) as show:
-        show("preparing the engine", 0, 1)
+        show("loading the engine", 0, 1)
         from radiocov.coverage.run import Cancelled, CoverageRun
 
-        show("preparing the engine", 1, 1)
+        show("loading the engine", 1, 1)
         run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show, gpu=gpu)
         try:
             result = run.run()

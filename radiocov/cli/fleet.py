@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "show": ("radiocov.cli.fleet_register", "show", "One handset with its history."),
     "set": ("radiocov.cli.fleet_register", "set_", "Change a handset: state, unit, carry, offset."),
     "health": ("radiocov.cli.fleet_records", "health", "Which handsets to pull in, and why."),
+    "receipts": ("radiocov.cli.fleet_receipts", "receipts", "What was imported, removed and looked at, by whom."),
     "export": ("radiocov.cli.fleet_records", "export", "Records by time, area, device or level to a file."),
     "retention": ("radiocov.cli.fleet_records", "retention", "Remove what is older than the rule, with a receipt."),
 }

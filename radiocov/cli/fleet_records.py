@@ -21,18 +21,18 @@ def conditions(command: Any) -> Any:
         click.option("--area", type=click.Path(exists=True, path_type=str), help="A file of polygons (GeoJSON ...)."),
         click.option("--device", "devices", multiple=True, help="A handset; may be given several times."),
         click.option("--unit", default="", help="Handsets of a unit."),
-        click.option("--min-dbm", type=float, help="Weakest level."),
-        click.option("--max-dbm", type=float, help="Strongest level."),
     )):  # fmt: skip
         command = option(command)
     return command
 
 
 def _wanted(from_: str | None, to_: str | None, bbox: str | None, area: str | None, devices: tuple[str, ...],
-            unit: str, min_dbm: float | None, max_dbm: float | None) -> Any:  # fmt: skip
+            unit: str, min_dbm: float | None = None, max_dbm: float | None = None) -> Any:  # fmt: skip
     from devices.query import Wanted
 
-    return Wanted(_time(from_, "--from"), _time(to_, "--to"), _box(bbox), _polygon(area), devices, unit, min_dbm, max_dbm)
+    return Wanted(
+        _time(from_, "--from"), _time(to_, "--to"), _box(bbox), _polygon(area), devices, unit, min_dbm, max_dbm
+    )
 
 
 def _time(text: str | None, option: str) -> int | None:
@@ -96,9 +96,9 @@ def _polygon(path: str | None) -> Any:
 def health(project: str, as_csv: bool, everything: bool, store_url: str, as_json: bool, **which: Any) -> None:
     """Which handsets to pull in, and why, the most urgent first.
 
-    A handset's offset is against the others that were in the same 100 m cells on the same transmitter, with an
-    interval that holds the true one at 95 %; the bench offset of the register is taken off before. Only reads; the
-    look into the records is logged.
+    A handset's offset is against all others that were in the same 100 m cells on the same transmitter, with an
+    interval that holds the true one at 95 %; the bench offset of the register is taken off before. --device and
+    --unit say which handsets are shown. Reads, and writes a line into the access log.
 
     \b
     Examples:
@@ -123,18 +123,24 @@ def health(project: str, as_csv: bool, everything: bool, store_url: str, as_json
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
         for row in rows:
-            writer.writerow(["; ".join(row[n]) if n == "reasons" else "" if row[n] is None else row[n] for n in names])
+            writer.writerow(
+                ["; ".join(row[n]) if n == "reasons" else "" if row[n] is None else row[n] for n in names]
+            )
         return
     cells = []
     for row in rows:
         offset = row["offset_db"]
         shown = "" if offset is None else f"{offset:+.1f} ± {Z_95 * row['offset_error_db']:.1f}"
-        cells.append([row["device_id"], row["unit"] or "", (row["last_seen"] or "")[:16], f"{row['hours_logged']:.1f}",
+        hours = f"{row['hours_logged']:.1f}"
+        cells.append([row["device_id"], row["unit"] or "", (row["last_seen"] or "")[:16], hours,
                       shown, str(row["places_shared"]), "; ".join(row["reasons"])])  # fmt: skip
     print_table("", ["handset", "unit", "last seen", "hours", "offset dB", "shared cells", "why"], cells, {3, 4, 5})
     figures = found["fleet"]
-    spread = "" if figures["sigma_db"] is None else (
-        f"; spread within a cell {figures['sigma_db']:.1f} dB, of handsets {figures['tau_db']:.1f} dB")
+    spread = (
+        ""
+        if figures["sigma_db"] is None
+        else (f"; spread within a cell {figures['sigma_db']:.1f} dB, of handsets {figures['tau_db']:.1f} dB")
+    )
     click.echo(f"{len(rows)} of {figures['handsets']} handsets shown{spread}")
 
 
@@ -143,6 +149,8 @@ def health(project: str, as_csv: bool, everything: bool, store_url: str, as_json
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=str),
               help="The file: .gpkg, .parquet or .csv.")  # fmt: skip
 @conditions
+@click.option("--min-dbm", type=float, help="Weakest level.")
+@click.option("--max-dbm", type=float, help="Strongest level.")
 @click.option("--cells", "side_m", type=click.FloatRange(10, 10_000), metavar="METRES",
               help="Figures of square cells of that side instead of records.")  # fmt: skip
 @click.option("--identities", is_flag=True, help="Real ids instead of pseudonyms; needs the key file, and is logged.")
@@ -186,7 +194,9 @@ def export(project: str, output: str, side_m: float | None, identities: bool, st
 
 @click.command()
 @project_argument
-@click.option("--days", type=click.FloatRange(min=1), default=90, show_default=True, help="Age from which records go.")
+@click.option(
+    "--days", type=click.FloatRange(min=1), default=90, show_default=True, help="Age from which records go."
+)
 @click.option("--dry-run", is_flag=True, help="Only count what would go.")
 @click.option("--withdraw", type=int, metavar="BATCH", help="Instead: take back an import that was a mistake.")
 @store_option
@@ -194,8 +204,8 @@ def export(project: str, output: str, side_m: float | None, identities: bool, st
 def retention(project: str, days: float, dry_run: bool, withdraw: int | None, store_url: str, as_json: bool) -> None:
     """Remove records that are older than the rule, with a receipt; the figures of their 100 m cells stay, by month.
 
-    Removes for good: with PostgreSQL the account needs to delete. --withdraw takes back one import by its batch number
-    and names the files to import again, because later ones brought rows of it as well.
+    Removes for good: with PostgreSQL the account needs to delete. --withdraw takes back one import by its batch
+    number and names the files to import again, because later ones brought rows of it as well.
 
     \b
     Examples:
@@ -206,7 +216,9 @@ def retention(project: str, days: float, dry_run: bool, withdraw: int | None, st
     from radiocov.fleet_store import open_store
 
     with open_store(project, store_url, create=False) as store:
-        receipt = rule.remove_old(store, days, dry_run=dry_run) if withdraw is None else rule.withdraw(store, withdraw)
+        receipt = (
+            rule.remove_old(store, days, dry_run=dry_run) if withdraw is None else rule.withdraw(store, withdraw)
+        )
     if as_json:
         print_json(receipt)
     elif withdraw is not None:

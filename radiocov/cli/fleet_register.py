@@ -26,7 +26,7 @@ def details(command: Any) -> Any:
     command = click.option("--carry", type=click.Choice(CARRIES), help="How it is carried.")(command)
     command = click.option("--state", type=click.Choice(STATES), help="State.")(command)
     return click.option("--calibration-offset-db", type=float,
-                        help="dB that it reads too high, from a bench; records stay as they were read.")(command)  # fmt: skip
+                        help="dB that it reads too high; records stay as they were.")(command)  # fmt: skip
 
 
 @click.command()
@@ -34,8 +34,8 @@ def details(command: Any) -> Any:
 @click.argument("device", required=False)
 @click.option("--csv", "csv_file", type=click.Path(exists=True, dir_okay=False, path_type=str),
               help="A register: device_id, maker, model ... or the Chinese headings.")  # fmt: skip
-@click.option("--duplicates", type=click.Choice(["refuse", "ignore", "override"]), default="refuse", show_default=True,
-              help="What happens to handsets that are registered already.")  # fmt: skip
+@click.option("--duplicates", type=click.Choice(["refuse", "ignore", "override"]), default="refuse",
+              show_default=True, help="What happens to handsets that are registered already.")  # fmt: skip
 @details
 @click.option("--note", default="", help="A remark, kept in the history.")
 @store_option

@@ -24,12 +24,15 @@ store_option = click.option("--store", "store_url", metavar="URL", default="",
 @click.option("--datum", type=click.Choice(["wgs84", "cgcs2000", "gcj02", "bd09"]), help="Of the positions.")
 @click.option("--zone", default="", metavar="ZONE", help="Of times that name none: Asia/Shanghai, UTC, +08:00.")
 @click.option("--date", default="", metavar="DAY", help="On which times without a date begin: 2025-11-29.")
+@click.option("--track", type=click.Path(exists=True, dir_okay=False, path_type=str),
+              help="A file of positions (GPX, NMEA ...) for rows that have none: merged by time.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Refuse a file of which any row is rejected.")
 @store_option
 @json_option
 @quiet_option
 def import_(project: str, files: tuple[str, ...], format_: str, protocol: str, device: str, datum: str | None,
-            zone: str, date: str, strict: bool, store_url: str, as_json: bool, quiet: bool) -> None:  # fmt: skip
+            zone: str, date: str, track: str | None, strict: bool, store_url: str, as_json: bool,
+            quiet: bool) -> None:  # fmt: skip
     """Bring logs into the project's fleet store: each file whole or not at all, each row once, with a receipt.
 
     FILES are CSV and other logs (`radiocov logs formats`), GPX, KML, journals and raw captures, plain or in .gz and
@@ -55,7 +58,7 @@ def import_(project: str, files: tuple[str, ...], format_: str, protocol: str, d
 
     loaded = load_project(project)
     order = Order(
-        Declared(device, zone, date, datum or ""), formats.load(format_) if format_ else None, protocol,
+        Declared(device, zone, date, datum or "", track or ""), formats.load(format_) if format_ else None, protocol,
         area_of(loaded), strict, fallback=fallback_folder(loaded),
     )  # fmt: skip
     receipts, errors = [], []
@@ -71,14 +74,14 @@ def import_(project: str, files: tuple[str, ...], format_: str, protocol: str, d
                         click.echo(f"error: {line}", err=True)
             else:
                 if not as_json:
-                    _print_receipt(receipts[-1])
+                    print_receipt(receipts[-1])
     if as_json:
         print_json({"receipts": receipts, "errors": errors})
     if errors:
         raise SystemExit(2)
 
 
-def _print_receipt(receipt: dict[str, Any]) -> None:
+def print_receipt(receipt: dict[str, Any]) -> None:
     from devices import rejects
 
     again = ", imported before: the first receipt" if receipt["repeated"] else ""

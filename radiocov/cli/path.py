@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from radiocov.cli.budget import print_budgets
 from radiocov.cli.common import (
     json_option,
     print_json,
@@ -90,7 +91,7 @@ def _print(view: Any) -> None:
         ["distance", f"{g['distance_km']:.3f}", "km", f"{g['points']} points, {g['step_m']:.2f} m apart"],
         ["azimuth", f"{g['azimuth_deg']:.2f}", "deg", "of the point from the site, clockwise from true north"],
         ["elevation angle", f"{g['elevation_deg']:+.3f}", "deg", "of the terminal from the site's antenna"],
-        ["site: ground", f"{g['site_ground_m']:.2f}", "m", f"{view.site.lon:g},{view.site.lat:g}"],
+        ["site: ground", f"{g['site_ground_m']:.2f}", "m", "{:g},{:g}".format(*view.site.antenna_lonlat)],
         ["site: antenna", f"{g['site_antenna_m']:.2f}", "m", f"{view.site.antenna_height_m:g} m above ground"],
         ["point: ground", f"{g['point_ground_m']:.2f}", "m", f"{view.lon:g},{view.lat:g}; {view.clutter_name}"],
         ["point: antenna", f"{g['terminal_antenna_m']:.2f}", "m",
@@ -105,12 +106,7 @@ def _print(view: Any) -> None:
     ]
     title = f"{view.origin['model']}: basic transmission loss {view.loss_db:.3f} dB"
     print_table(title, ["term", "value", "unit", "section", "meaning"], rows, {1})
-    for budget in view.budgets:
-        rows = [
-            [("= " if t.is_total else "  ") + t.term, f"{t.value:.{2 if t.unit else 3}f}", t.unit, t.source]
-            for t in budget.terms
-        ]
-        print_table(f"Link budget, {budget.direction}", ["", "value", "unit", "from"], rows, {1})
+    print_budgets(view.budgets)
     rows = [
         [s["id"], s["direction"], f"{s['margin_db']:.2f}", f"{s['probability']:.3f}", f"{s['required']:.2f}",
          "yes" if s["served"] else "no"]

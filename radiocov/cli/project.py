@@ -22,7 +22,8 @@ def init(folder: str) -> None:
 
     for path in init_project(Path(folder)):
         click.echo(path)
-    click.echo(f"\nNext: put terrain into {folder}/terrain, edit the files, then: radiocov check {folder}")
+    click.echo(f"\nNext: edit the files; radiocov terrain fetch {folder}, or put terrain of your own there;")
+    click.echo(f"then: radiocov check {folder}")
 
 
 @click.command()

@@ -11,11 +11,11 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from radiocov.coverage.outputs import MANIFEST
 from radiocov.files import read_json
 from radiocov.problems import Problem, ProjectError
 from terrain.grid import Grid
 
+MANIFEST = "manifest.json"  # of a run, and of each of its states
 BANDS = {"talk-out": 1, "talk-in": 2, "both": 3}
 
 

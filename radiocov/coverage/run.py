@@ -17,21 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from radiocov import __version__, link
-from radiocov.coverage import polar
-from radiocov.coverage.network import Server, best_servers
-from radiocov.coverage.outputs import MANIFEST, NODATA, Rasters, tiles
-from radiocov.coverage.sector import LossSettings, Transmitter, Window, loss_raster
+from radiocov import __version__
+from radiocov.antennas import METHODS
+from radiocov.coverage import cog, polar
+from radiocov.coverage.layers import asked_of, layers_of, tile_layers
+from radiocov.coverage.network import Antenna, Server, overlap
+from radiocov.coverage.results import MANIFEST
+from radiocov.coverage.sector import LossSettings, Transmitter, Window, is_compiled, loss_raster, prepare
 from radiocov.coverage.setup import (
+    chain_of,
     grid_north_deg,
     loss_settings,
     pattern_of,
     read_ground,
     refractivity_maps,
-    sigma_db,
     terminal_height_m,
 )
-from radiocov.coverage.store import MODELS, LossStore, ground_key, loss_key
+from radiocov.coverage.store import MODELS, KeptLoss, LossStore, ground_key, loss_key
 from radiocov.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from radiocov.inputs import Inputs
 from radiocov.network import Site, in_state
@@ -41,7 +43,6 @@ from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
 
 STORE = Path(".radiocov") / "loss"
 ITM_N0 = (250.0, 400.0)  # N-units that the model takes
-BANDS = ("talk_out", "talk_in", "both")
 
 Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
 
@@ -109,10 +110,8 @@ class CoverageRun:
         """Raises ProjectError for bad input (nothing is written), Cancelled, OSError."""
         active = {state: in_state(self.inputs.sites, state.date) for state in self.states}
         self._check_ranges([site for sites in active.values() for site in sites])
-        self.progress("reading the ground", 0, 1)
-        self.ground = read_ground(self.inputs)
+        self.ground = read_ground(self.inputs, self.progress)
         self.grid = self.ground.grid
-        self.progress("reading the ground", 1, 1)
         self.ground_key = ground_key(self.ground)
         sites = {site.id: site for sites in active.values() for site in sites}
         inside = {key: site for key, site in sites.items() if self._inside(site)}
@@ -122,7 +121,8 @@ class CoverageRun:
         for folder in (self.store.folder, self.folder, *(self.folder / state.id for state in self.states)):
             remove_leftovers(folder)
         self.rx_height_m = terminal_height_m(self.project)
-        losses = self._losses(list(inside.values()))
+        self.asked = asked_of(self.project, self.ground)
+        losses = self._losses([antenna for site in inside.values() for antenna in (site, site.receiving)])
         servers = {key: self._server(site, losses) for key, site in inside.items()}
         reused = 0
         manifests = []
@@ -159,38 +159,41 @@ class CoverageRun:
             raise ProjectError(problems)
 
     def _inside(self, site: Site) -> bool:
-        return bool(self.grid.contains(*self.grid.from_lonlat(site.lon, site.lat)))
+        return bool(self.grid.contains(*self.grid.from_lonlat(*site.antenna_lonlat)))
 
     # --- loss rasters -------------------------------------------------------------------------------
 
     def _place(self, site: Site) -> tuple[Transmitter, LossSettings]:
-        x, y = self.grid.from_lonlat(site.lon, site.lat)
+        lon, lat = site.antenna_lonlat
+        x, y = self.grid.from_lonlat(lon, lat)
         settings = loss_settings(
             self.project, site.frequency_mhz or self.project.model.frequency_mhz, self.rx_height_m
         )
-        mapped = {key: round(map_.at(site.lon, site.lat), 3) for key, map_ in self._refractivity.items()}
+        mapped = {key: round(map_.at(lon, lat), 3) for key, map_ in self._refractivity.items()}
         settings = dataclasses.replace(settings, **mapped)
         return Transmitter(float(x), float(y), site.antenna_height_m), settings
 
     def _key(self, site: Site) -> str:
         return loss_key(self.ground_key, *self._place(site), "cuda" if self.device else "")
 
-    def _losses(self, sites: list[Site]) -> dict[str, Any]:
-        """Loss rasters by key, from the store or computed, several at a time."""
+    def _losses(self, sites: list[Site]) -> dict[str, KeptLoss]:
+        """Loss rasters by key, in the store by now; several are computed at a time."""
         wanted = {self._key(site): site for site in sites}
-        done: dict[str, Any] = {}
+        done: dict[str, KeptLoss] = {}
         what = "computing losses"
         missing = []
         for key, site in wanted.items():
             self._check()
             there = self.store.has(key)
-            kept = self.store.get(key) if there else None
+            kept = self.store.open(key) if there else None
             if kept is None:
                 self._damaged += there
                 missing.append((key, site))
             else:
                 done[key] = kept
         self._reused = len(done)
+        if missing and not self.device:
+            self._prepare()
         self.progress(what, len(done), len(wanted))
         compute = self._losses_on_device if self.device else self._losses_here
         with self._pool() as pool:
@@ -200,14 +203,23 @@ class CoverageRun:
                 self.progress(what, len(done), len(wanted))
         return done
 
-    def _losses_here(self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]) -> Iterator[tuple[str, Any]]:
+    def _prepare(self) -> None:
+        model = self.project.model.name
+        what = "preparing the engine" if is_compiled(model) else "compiling the engine, this once (some 30 s)"
+        self.progress(what, 0, 1)
+        prepare(model)
+        self.progress(what, 1, 1)
+
+    def _losses_here(
+        self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]
+    ) -> Iterator[tuple[str, KeptLoss]]:
         pending = {pool.submit(self._loss, key, site): key for key, site in missing}
         for future in self._finished(pending):
             yield pending[future], future.result()
 
     def _losses_on_device(
         self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]
-    ) -> Iterator[tuple[str, Any]]:
+    ) -> Iterator[tuple[str, KeptLoss]]:
         """The device computes while threads compress and keep what it has finished, two a thread at most."""
         from radiocov.coverage.gpu import LossEngine
 
@@ -222,19 +234,19 @@ class CoverageRun:
         for key, kept in waiting:
             yield key, kept.result()
 
-    def _loss(self, key: str, site: Site) -> Any:
+    def _loss(self, key: str, site: Site) -> KeptLoss:
         self._check()
         window, loss = loss_raster(self.ground, *self._place(site), run=self._checked_map)
         return self._keep(key, site, window, loss)
 
-    def _keep(self, key: str, site: Site, window: Window, loss: np.ndarray) -> Any:
+    def _keep(self, key: str, site: Site, window: Window, loss: np.ndarray) -> KeptLoss:
         transmitter, settings = self._place(site)
         about = {
             "site": site.id, "transmitter": [transmitter.x, transmitter.y, transmitter.height_m],
             "model": MODELS[settings.model][0], "settings": settings.to_dict(), "radiocov": __version__,
             **({"device": self.device} if self.device else {}),
         }  # fmt: skip
-        return window, self.store.put(key, self.grid, window, loss, about)
+        return self.store.put(key, self.grid, window, loss, about)
 
     def _checked_map(self, work: Callable[..., None], tasks: Any) -> Iterator[None]:
         for task in tasks:
@@ -267,59 +279,106 @@ class CoverageRun:
 
     # --- states ---------------------------------------------------------------------------------------
 
-    def _server(self, site: Site, losses: dict[str, Any]) -> Server:
-        antenna = site.antenna, site.gain_dbi
-        if antenna not in self._patterns:
-            self._patterns[antenna] = pattern_of(self.project, site)
-        pattern = self._patterns[antenna]
-        x, y = (float(v) for v in self.grid.from_lonlat(site.lon, site.lat))
-        window, loss = losses[self._key(site)]
-        horizontal, vertical = pattern.arrays
-        azimuth_deg = site.azimuth_deg + grid_north_deg(self.grid, site)
-        return Server(
-            site, x, y, polar.ground_height_m(self.ground, x, y) + site.antenna_height_m, azimuth_deg,
-            horizontal, vertical, not (horizontal.any() or vertical.any()), window, loss,
+    def _antenna(self, site: Site, ground_m: float, north_deg: float, losses: dict[str, KeptLoss]) -> Antenna:
+        kind = site.antenna, site.gain_dbi, site.electrical_tilt_deg, site.frequency_mhz
+        if kind not in self._patterns:
+            self._patterns[kind] = pattern_of(self.project, site)
+        return Antenna(
+            ground_m + site.antenna_height_m, site.azimuth_deg + north_deg, site.tilt_deg,
+            *self._patterns[kind].arrays, losses[self._key(site)],
         )  # fmt: skip
 
-    def _state_key(self, state: State, servers: list[Server]) -> str:
-        """Everything that the state's rasters depend on."""
+    def _server(self, site: Site, losses: dict[str, KeptLoss]) -> Server:
+        x, y = (float(v) for v in self.grid.from_lonlat(*site.antenna_lonlat))
+        at = polar.ground_height_m(self.ground, x, y), grid_north_deg(self.grid, site)
+        return Server(
+            site, x, y, self._antenna(site, *at, losses),
+            None if site.receiving is site else self._antenna(site.receiving, *at, losses),
+            METHODS[self.project.sites.pattern_method],
+            chain_of(self.project, self.ground, site).talk_in_db(self.project.base),
+        )  # fmt: skip
+
+    def _common_key(self, state: State) -> str:
+        """Everything that a tile's values depend on beside its servers."""
         project = self.project
         return content_key(
             {
                 "radiocov": __version__,
                 "date": state.date.isoformat(),
-                "sites": [
-                    [self._key(s.site), _jsonable(s.site), _array_key(s.horizontal_db, s.vertical_db)]
-                    for s in servers
-                ],
                 "ground": self.ground_key,
                 "errors": [[c.name, c.model_error_db] for c in self.ground.classes],
                 "provenance": self.ground.provenance,
                 "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
-                "landcover": project.landcover_file is not None,
+                "landcover": bool(project.landcover_files),
+                "noise": [None if a.noise_db is None else a.noise_db.tolist() for a in self.asked],
             }
         )
 
+    def _tile_keys(self, state: State, servers: list[Server]) -> dict[cog.Leaf, str]:
+        """Each tile's common key with all that it depends on of the servers that reach it."""
+        common = self._common_key(state)
+        reach_m = (self.project.model.radius_km + 2 * self.grid.resolution_m / 1000.0) * 1000.0
+        own = [
+            [number, _jsonable(s.site), s.talk_in_db, s.method, self._antenna_key(s.site, s.transmit),
+             s.receive and self._antenna_key(s.site.receiving, s.receive)]
+            for number, s in enumerate(servers, start=1)
+        ]  # fmt: skip
+        keys = {}
+        for leaf in cog.leaves_of(*self.grid.shape):
+            tile = self._window(leaf)
+            x, y = self.grid.centre_xy(
+                np.array([tile.top, tile.top + tile.height - 1]), np.array([tile.left, tile.left + tile.width - 1])
+            )
+            near = [
+                about for about, s in zip(own, servers, strict=True)
+                if overlap(tile, s.transmit.loss.window)
+                and math.hypot(max(x[0] - s.x, s.x - x[1], 0.0), max(y[1] - s.y, s.y - y[0], 0.0)) <= reach_m
+            ]  # fmt: skip
+            keys[leaf] = content_key([common, near])
+        return keys
+
+    def _antenna_key(self, site: Site, antenna: Antenna) -> list[str]:
+        return [self._key(site), _array_key(antenna.horizontal_db, antenna.vertical_db)]
+
+    def _window(self, leaf: cog.Leaf) -> Window:
+        top, left = leaf[0] * cog.BLOCK, leaf[1] * cog.BLOCK
+        return Window(top, left, min(cog.BLOCK, self.grid.height - top), min(cog.BLOCK, self.grid.width - left))
+
     def _state(self, state: State, servers: list[Server]) -> tuple[dict[str, Any], bool]:
-        """Rasters of one state: ``(its manifest, whether they were computed now)``."""
+        """Rasters of one state: ``(its manifest, whether anything was computed now)``."""
         folder = self.folder / state.id
-        key = self._state_key(state, servers)
+        tiles = self._tile_keys(state, servers)
+        ids = [s.site.id for s in servers]
+        key = content_key([ids, list(tiles.values())])
         known = read_json(folder / MANIFEST)
-        if known is not None and known.get("key") == key and _intact(folder, known):
+        intact = known is not None and _intact(folder, known)
+        if intact and known.get("key") == key:
             return known, False
-        files = self._write_rasters(state, servers, folder)
+        layers = layers_of(self.project, servers, self._tags(state))
+        dirty = set(tiles)
+        if intact and known.get("grid") == self.grid.to_dict() and cog.can_follow(folder, layers, self.grid):
+            before = dict(zip(tiles, known.get("tiles", []), strict=False))
+            dirty = {leaf for leaf, tile in tiles.items() if before.get(leaf) != tile}
+        self._write_rasters(state, servers, folder, layers, dirty)
         manifest = {
             "state": state.id,
             "date": state.date.isoformat(),
             "key": key,
             "computed": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "grid": self.grid.to_dict(),
-            "servers": [s.site.id for s in servers],
+            "servers": ids,
             "losses": {s.site.id: self._key(s.site) for s in servers},
             "services": [service.model_dump(mode="json") for service in self.project.services],
             "provenance": self._provenance(),
-            "files": {name: {**about, "sha256": file_digest(folder / name)} for name, about in files.items()},
-        }
+            "files": {
+                layer.name: {
+                    "bands": [{"description": d, "unit": u} for d, u in layer.bands], "nodata": layer.nodata,
+                    "dtype": layer.dtype, "sha256": file_digest(folder / layer.name),
+                }
+                for layer in layers
+            },
+            "tiles": list(tiles.values()),
+        }  # fmt: skip
         write_json(folder / MANIFEST, manifest)
         return manifest, True
 
@@ -335,75 +394,68 @@ class CoverageRun:
             "synthetic": self.ground.synthetic,
             "radiocov": __version__,
             **({"device": self.device} if self.device else {}),
+            **self._unusual(),
         }
 
-    def _layers(self, state: State, servers: list[Server]) -> list[tuple[str, str, float, list, dict]]:
+    def _unusual(self) -> dict[str, Any]:
+        """What else the numbers rest on, where the project asks for it."""
+        noise = any(a.noise_db is not None for a in self.asked) or self.project.base.threshold != "given"
+        method = self.project.sites.pattern_method
+        return {
+            **({"pattern_method": method} if METHODS[method] else {}),
+            **({"man_made_noise": self.project.noise.model_dump(mode="json")} if noise else {}),
+        }
+
+    def _tags(self, state: State) -> dict[str, Any]:
         provenance = self._provenance()
-        tags = {
+        return {
             "RADIOCOV_STATE": state.id,
             "RADIOCOV_DATE": state.date.isoformat(),
             "RADIOCOV_PROVENANCE": provenance,
             "RADIOCOV_SYNTHETIC": "yes" if provenance["synthetic"] else "no",
         }
-        layers = [
-            ("level_dbm.tif", "float32", NODATA, [("best-server median level, isotropic antenna", "dBm")], tags),
-            ("best_server.tif", "uint16", 0, [("best server", "number")],
-             {**tags, "RADIOCOV_SERVERS": {i: s.site.id for i, s in enumerate(servers, 1)}}),
-        ]  # fmt: skip
-        for service in self.project.services:
-            about = {**tags, "RADIOCOV_SERVICE": service.model_dump(mode="json")}
-            for name, unit in (("margin", "dB"), ("probability", "1")):
-                bands = [(band, unit) for band in BANDS]
-                layers.append((f"{name}_{service.id}.tif", "float32", NODATA, bands, about))
-        return layers
 
-    def _write_rasters(self, state: State, servers: list[Server], folder: Path) -> dict[str, dict[str, Any]]:
-        layers = self._layers(state, servers)
-        # from now on the folder does not hold what an older manifest says
-        (folder / MANIFEST).unlink(missing_ok=True)
-        windows = tiles(self.grid)
+    def _write_rasters(
+        self, state: State, servers: list[Server], folder: Path, layers: list[cog.Layer], dirty: set[cog.Leaf]
+    ) -> None:
+        """The tiles that changed, computed by several threads, and the files made of them and of what was there."""
         what = f"combining the network of {state.id}"
-        with Rasters(folder, self.grid, layers, self.jobs) as rasters, self._pool() as pool:
-            for done, (window, layers_of_tile) in enumerate(self._in_turn(pool, servers, windows), start=1):
-                for (name, band), values in layers_of_tile.items():
-                    rasters.write(name, band, window, values)
-                self.progress(what, done, len(windows))
-        return {
-            name: {"bands": [{"description": d, "unit": u} for d, u in bands], "nodata": nodata, "dtype": dtype}
-            for name, dtype, nodata, bands, _ in layers
-        }
+        done = 0
 
-    def _in_turn(self, pool: ThreadPoolExecutor, servers: list[Server], windows: list[Window]) -> Iterator[Any]:
-        """``(window, its tile)``, with no more tiles in memory than keep the threads busy."""
-        waiting: deque[tuple[Window, Future]] = deque()
-        for window in windows:
-            waiting.append((window, pool.submit(self._tile, servers, window)))
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            self.progress(what, done, len(dirty))
+
+        self.progress(what, 0, len(dirty))
+        order = [leaf for leaf in cog.leaves_of(*self.grid.shape) if leaf in dirty]
+        with self._pool() as pool:
+            cog.write(
+                folder, self.grid, layers, self._in_turn(pool, servers, layers, order), dirty, advance,
+                # until the new manifest is there, the folder does not hold what the old one says
+                lambda: (folder / MANIFEST).unlink(missing_ok=True),
+            )  # fmt: skip
+
+    def _in_turn(
+        self, pool: ThreadPoolExecutor, servers: list[Server], layers: list[cog.Layer], order: list[cog.Leaf]
+    ) -> Iterator[tuple[cog.Leaf, cog.Blocks, cog.Arrays]]:
+        """Tiles in order, with no more of them in memory than keep the threads busy."""
+        waiting: deque[Future] = deque()
+        for leaf in order:
+            waiting.append(pool.submit(self._tile, servers, layers, leaf))
             if len(waiting) > 2 * self.jobs:
-                first, tile = waiting.popleft()
-                yield first, tile.result()
+                yield waiting.popleft().result()
         while waiting:
-            first, tile = waiting.popleft()
-            yield first, tile.result()
+            yield waiting.popleft().result()
 
-    def _tile(self, servers: list[Server], window: Any) -> dict[tuple[str, int], np.ndarray]:
+    def _tile(
+        self, servers: list[Server], layers: list[cog.Layer], leaf: cog.Leaf
+    ) -> tuple[cog.Leaf, cog.Blocks, cog.Arrays]:
         self._check()
-        ground, project = self.ground, self.project
-        best = best_servers(self.grid, servers, ground.elevation_m, window, self.rx_height_m)
-        here = window.slices
-        sigma = sigma_db(project, ground, ground.clutter_class[here], ground.clutter_height_m[here])
-        out: dict[tuple[str, int], np.ndarray] = {
-            ("level_dbm.tif", 1): best.level_dbm,
-            ("best_server.tif", 1): best.server,
-        }
-        base = project.base
-        for service in project.services:
-            terminal = project.terminal(service.terminal)
-            talk_out = link.talk_out_margin_db(best.level_dbm, terminal)
-            talk_in = link.talk_in_margin_of_path_db(best.talk_in_db, terminal, base)
-            for band, margin in enumerate((talk_out, talk_in, np.minimum(talk_out, talk_in)), start=1):
-                out[f"margin_{service.id}.tif", band] = margin
-                out[f"probability_{service.id}.tif", band] = link.service_probability(margin, sigma)
-        return out
+        arrays = tile_layers(
+            self.project, self.ground, servers, self.asked, self._window(leaf), self.rx_height_m
+        )
+        return leaf, {layer.name: cog.encode(layer, arrays[layer.name]) for layer in layers}, arrays
 
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
         """The run's manifest; states of earlier runs in the same folder stay listed while they are there."""
@@ -437,7 +489,9 @@ def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
 
 
 def _jsonable(site: Site) -> dict[str, Any]:
-    return {name: str(getattr(site, name)) for name in site.__dataclass_fields__}
+    """Every field of a row that a site needs or uses."""
+    values = {field: getattr(site, field.name) for field in dataclasses.fields(site)}
+    return {field.name: str(v) for field, v in values.items() if v != field.default or field.name == "site"}
 
 
 def _array_key(*arrays: np.ndarray) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from radiocov.coverage import polar
 from radiocov.propagation import freespace, hata, itm
+from terrain.grid import Grid
+from terrain.ground import ClutterClass, Ground
 
 KM_PER_DEGREE = math.pi * 6371.0 / 180.0
 CHUNK = 256  # radials a task
@@ -100,6 +104,28 @@ def loss_raster(
     if settings.model in ("free-space", "extended-hata"):
         return window, _by_distance(ground, transmitter, settings, window, run)
     raise ValueError(f"there is no model {settings.model!r}; choose p1812, itm, extended-hata or free-space")
+
+
+def is_compiled(model: str) -> bool:
+    """Whether an earlier run left the model's compiled kernels in numba's cache."""
+    kernel = {"p1812": polar.sweep_radials, "itm": polar.itm_radials}.get(model)
+    if kernel is None:
+        return True
+    name = f"*.{kernel.py_func.__name__}-*.nbi"
+    return next(Path(os.environ.get("NUMBA_CACHE_DIR", "")).rglob(name), None) is not None
+
+
+def prepare(model: str) -> None:
+    """Compile what a model's rasters need, or load it: a raster of a few pixels."""
+    side = 8
+    grid = Grid("EPSG:32651", 450_000.0, 4_600_000.0, 100.0, side, side)
+    flat = np.zeros((side, side), np.float32)
+    open_ground = ClutterClass(0, "open", "open", "开阔地", 0.0, "rural", 7.0)
+    ground = Ground(
+        grid, flat, np.zeros((side, side), np.uint8), flat, np.full((side, side), 4, np.uint8), [open_ground], {},
+        False,
+    )  # fmt: skip
+    loss_raster(ground, Transmitter(*grid.centre_xy(4, 4), 50.0), LossSettings(model, 358.0, 0.3, 1.5))
 
 
 def fan_of(grid: Any, radius_km: float) -> polar.Fan:

@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from radiocov import link
-from radiocov.antennas import Pattern, omni_beamwidth_deg, omni_pattern, read_pattern
+from radiocov.antennas import BEAM_PREFIX, Pattern, omni_beamwidth_deg, omni_pattern, parse_beam, read_pattern
+from radiocov.chain import SiteChain, site_chain, terminal_noise
 from radiocov.coverage.sector import LossSettings
-from radiocov.inputs import Inputs, elevation_sources, project_grid
+from radiocov.inputs import Inputs, clutter_heights, elevation_sources, project_grid
 from radiocov.network import Site
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project
 from radiocov.refractivity import RefractivityMap, read_map
+from terrain.density import Density
 from terrain.errors import TerrainError
+from terrain.files import is_there
 from terrain.grid import Grid
 from terrain.ground import Ground
+from terrain.load import load_ground
+from terrain.rasters import Progress, no_progress
 
+GROUND_CACHE = Path(".radiocov") / "ground"
 OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
 
 
-def read_ground(inputs: Inputs) -> Ground:
-    """The ground of a project on its grid. ProjectError where it cannot be read."""
-    from terrain.load import load_ground
+def read_ground(inputs: Inputs, progress: Progress = no_progress, voids: str | None = None) -> Ground:
+    """The ground of a project on its grid, prepared before or now. ProjectError where it cannot be read.
 
+    voids: a rule in place of the project's.
+    """
     project = inputs.project
+    settings = project.terrain
     grid = project_grid(inputs)
-    files = dict.fromkeys(project.elevation_files, "terrain.elevation")
-    if project.landcover_file:
-        files[project.landcover_file] = "terrain.landcover"
+    heights = "terrain.elevation" if settings.sources is None else "terrain.sources"
+    named = dict.fromkeys(project.elevation_files, heights)
+    named |= dict.fromkeys(project.landcover_files, "terrain.landcover")
     missing = [
         Problem(project.path.name, key, f'there is no file "{path.name}"', "put it there or correct the name")
-        for path, key in files.items()
-        if not path.exists()
+        for path, key in named.items()
+        if not is_there(path)
     ]
     if missing:
         raise ProjectError(missing)
     try:
         return load_ground(
-            grid, elevation_sources(project), voids=project.terrain.voids, landcover=project.landcover_file,
-            legend=project.legend, synthetic=project.terrain.synthetic, source=project.terrain.source,
+            grid, elevation_sources(project), voids=voids or settings.voids,
+            landcover=project.landcover_files or None, legend=project.legend,
+            density=None if settings.density is None else Density(**settings.density.model_dump()),
+            clutter=clutter_heights(project),
+            land_mask=None if settings.land_mask is None else project.resolve(settings.land_mask),
+            synthetic=settings.synthetic, source=settings.source, cache=project.folder / GROUND_CACHE,
+            progress=progress,
         )  # fmt: skip
     except TerrainError as error:
         raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error
@@ -78,7 +93,7 @@ def sigma_db(
     height_m: of the terminal above ground; default: the one that the rasters are computed for.
     """
     height_m = terminal_height_m(project) if height_m is None else height_m
-    if project.landcover_file is None:
+    if not project.landcover_files:
         error = np.full(len(ground.classes), project.model.model_error_db)
     else:
         error = np.array(
@@ -91,15 +106,38 @@ def sigma_db(
 
 
 def pattern_of(project: Project, site: Site) -> Pattern:
-    """A site's antenna: its file's, or an omni with the vertical beam that its gain implies."""
-    if site.antenna:
-        return read_pattern(project.antennas_folder / site.antenna)
-    directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
-    return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None)
+    """A site's antenna at its electrical tilt: its file's, a described beam, or an omni with the vertical beam that
+    its gain implies. `site.receiving` gives that of its receiver."""
+    tilt = site.electrical_tilt_deg
+    if not site.antenna:
+        directive = site.gain_dbi > OMNI_DIRECTIVE_DBI
+        return omni_pattern(site.gain_dbi, omni_beamwidth_deg(site.gain_dbi) if directive else None, tilt or 0.0)
+    if site.antenna.startswith(BEAM_PREFIX):
+        pattern = parse_beam(site.antenna)
+    else:
+        near_mhz = site.frequency_mhz or project.model.frequency_mhz
+        pattern = read_pattern(project.antennas_folder / site.antenna, near_mhz)
+    return pattern if tilt is None else pattern.tilted(tilt)
+
+
+def chain_of(project: Project, ground: Ground, site: Site) -> SiteChain:
+    """The radio chain of a site, with the man-made noise of the land cover it stands in."""
+    row, col = ground.grid.rowcol(*ground.grid.from_lonlat(*site.antenna_lonlat))
+    last_row, last_col = ground.grid.height - 1, ground.grid.width - 1
+    here = ground.clutter_class[min(max(round(float(row)), 0), last_row), min(max(round(float(col)), 0), last_col)]
+    return site_chain(project, site, ground.classes[int(here)].noise_environment)
+
+
+def terminal_noise_db(project: Project, ground: Ground, terminal: Any) -> np.ndarray | None:
+    """Rise of a terminal's threshold by man-made noise [dB] in each clutter class, (classes,) float32; None where
+    its threshold stays as it is given."""
+    rises = [terminal_noise(project, terminal, c.noise_environment) for c in ground.classes]
+    return np.array([0.0 - rise[0].value for rise in rises], np.float32) if all(rises) and rises else None
 
 
 def grid_north_deg(grid: Grid, site: Site) -> float:
     """Direction of true north on the grid at a site, degrees clockwise from its columns."""
-    x0, y0 = grid.from_lonlat(site.lon, site.lat)
-    x1, y1 = grid.from_lonlat(site.lon, site.lat + 1e-4)
+    lon, lat = site.antenna_lonlat
+    x0, y0 = grid.from_lonlat(lon, lat)
+    x1, y1 = grid.from_lonlat(lon, lat + 1e-4)
     return math.degrees(math.atan2(x1 - x0, y1 - y0))

@@ -7,6 +7,8 @@ not part of it, so changing them recomputes no loss. Values are kept within 0.00
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +28,15 @@ MODELS = {
     "free-space": ("ITU-R P.525", 1),
 }
 MAX_ERROR_DB = 0.0005
+BLOCK = 256  # pixels a side; blocks of all rasters lie on one lattice, so that a tile of the grid is whole blocks
+OPEN_AT_ONCE = 64  # files a thread
 
 
 def ground_key(ground: Any) -> str:
     """Hash of everything in a ground that a loss can depend on."""
-    digest = hashlib.blake2b(content_key(ground.grid.to_dict()).encode(), digest_size=20)
-    for array in (ground.elevation_m, ground.clutter_height_m, ground.clutter_class, ground.zone):
-        digest.update(np.ascontiguousarray(array))
-    digest.update(content_key([(c.kind, c.height_m) for c in ground.classes]).encode())
-    return digest.hexdigest()
+    return content_key(
+        [ground.grid.to_dict(), ground.digest, [[c.kind, c.height_m] for c in ground.classes]]
+    )
 
 
 def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings, device: str = "") -> str:
@@ -61,34 +63,34 @@ class LossStore:
     def _paths(self, key: str) -> tuple[Path, Path]:
         return self.folder / f"{key}.tif", self.folder / f"{key}.json"
 
-    def get(self, key: str) -> tuple[Window, np.ndarray] | None:
-        """The raster; None where it is absent, cut short or altered (then it has to be computed again)."""
+    def open(self, key: str) -> KeptLoss | None:
+        """The raster, to be read in parts; None where it is absent, cut short or altered (compute it again)."""
         raster, note = self._paths(key)
         about = read_json(note)
         if about is None:
             return None
         try:
-            data = raster.read_bytes()
+            with raster.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return None
-        if hashlib.sha256(data).hexdigest() != about.get("sha256"):
-            return None
-        return Window(*about["window"]), _decode(data)
+        return KeptLoss(raster, Window(*about["window"])) if digest == about.get("sha256") else None
 
     def damaged(self) -> list[Path]:
         """Rasters whose content is not what was written."""
         return [
             note.with_suffix(".tif")
             for note in sorted(self.folder.glob("*.json"))
-            if self.get(note.stem) is None
+            if self.open(note.stem) is None
         ]
 
     def has(self, key: str) -> bool:
         """Whether both files are there; the content is checked when it is read."""
         return all(path.is_file() for path in self._paths(key))
 
-    def put(self, key: str, grid: Any, window: Window, loss: np.ndarray, about: dict[str, Any]) -> np.ndarray:
-        """Keep a raster; returns it as later readers will see it."""
+    def put(self, key: str, grid: Any, window: Window, loss: np.ndarray, about: dict[str, Any]) -> KeptLoss:
+        """Keep a raster."""
+        window, loss = _on_lattice(window, loss)
         data = _encode(grid, window, loss)
         raster, note = self._paths(key)
         write_bytes(raster, data)
@@ -100,14 +102,50 @@ class LossStore:
                 "sha256": hashlib.sha256(data).hexdigest(),
             },
         )
-        return _decode(data)
+        return KeptLoss(raster, window)
+
+
+@dataclass(frozen=True)
+class KeptLoss:
+    """A raster of the store: loss, dB, NaN beyond reach, over a window of the grid."""
+
+    path: Path
+    window: Window
+
+    def read(self, part: Window) -> np.ndarray:
+        """(height, width) float32 of a part of the window. Several threads may read at once."""
+        inside = rasterio.windows.Window(
+            part.left - self.window.left, part.top - self.window.top, part.width, part.height
+        )
+        return _opened(self.path).read(1, window=inside)
+
+
+_files = threading.local()
+
+
+def _opened(path: Path) -> Any:
+    """A dataset of this thread's own, left open for the next tile; the longest unused is closed."""
+    there: OrderedDict[Path, Any] = _files.__dict__.setdefault("there", OrderedDict())
+    if path in there:
+        there.move_to_end(path)
+        return there[path]
+    if len(there) >= OPEN_AT_ONCE:
+        there.popitem(last=False)[1].close()
+    there[path] = rasterio.open(path)
+    return there[path]
+
+
+def _on_lattice(window: Window, loss: np.ndarray) -> tuple[Window, np.ndarray]:
+    down, right = window.top % BLOCK, window.left % BLOCK
+    wider = Window(window.top - down, window.left - right, window.height + down, window.width + right)
+    return wider, np.pad(loss, ((down, 0), (right, 0)), constant_values=np.nan)
 
 
 def _encode(grid: Any, window: Window, loss: np.ndarray) -> bytes:
     profile = {
         "driver": "GTiff", "height": window.height, "width": window.width, "count": 1, "dtype": "float32",
         "crs": grid.crs, "transform": window_transform(grid, window), "nodata": float("nan"), "tiled": True,
-        "blockxsize": 256, "blockysize": 256, "compress": "LERC_ZSTD", "MAX_Z_ERROR": MAX_ERROR_DB,
+        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "LERC_ZSTD", "MAX_Z_ERROR": MAX_ERROR_DB,
         "ZSTD_LEVEL": 1,
     }  # fmt: skip
     with MemoryFile() as memory:
@@ -116,11 +154,6 @@ def _encode(grid: Any, window: Window, loss: np.ndarray) -> bytes:
             dataset.set_band_description(1, "basic transmission loss")
             dataset.set_band_unit(1, "dB")
         return bytes(memory.getbuffer())
-
-
-def _decode(data: bytes) -> np.ndarray:
-    with MemoryFile(data) as memory, memory.open() as dataset:
-        return dataset.read(1)
 
 
 def window_transform(grid: Any, window: Window) -> Any:

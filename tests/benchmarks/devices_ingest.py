@@ -1,4 +1,4 @@
-"""Speed of imports, as ratios within one run: ``python tests/benchmarks/devices_ingest.py [--rows N] [--postgres URL]``.
+"""Speed of imports, as ratios within one run: ``python tests/benchmarks/devices_ingest.py [--rows N]``.
 
 End to end means what `radiocov logs import` does: digest, decoding, every check, identity, writing, receipt.
 """
@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from devices.cells import per_cell
-from devices.query import Wanted
 from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
+from devices.query import Wanted
 from devices.store import Store
 
 BLOCK = 1_000_000

@@ -48,7 +48,7 @@ def test_on_a_date_the_network_is_as_it_stood(made, radiocov, computed):
     assert radiocov("coverage", computed, "--on", "2016-09-30", "-q").code == 0
     assert servers(computed / "out", "on-2016-09-30") == [key for key in present if key != "TW12"]
     after = made.digests(computed / "out")
-    assert before.items() <= after.items() and len(after) == 4 * 6
+    assert before.items() <= after.items() and len(after) == 4 * 12
 
 
 def test_a_date_with_no_network_gives_rasters_without_values(radiocov, fresh):

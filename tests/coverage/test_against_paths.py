@@ -146,3 +146,11 @@ def test_itm_at_the_radial_sample_is_itm_on_that_radial(made):
         line = made.map_coordinates(heights.astype(float), [80 + steps * d_row, 80 + steps * d_col], order=1)
         expected = itm.itm_p2p(line, 100.0, 358.0, 40.0, 1.5, n0=301.0)
         assert loss[row - window.top, col - window.left] == pytest.approx(expected, abs=0.001)
+
+
+def test_it_is_known_whether_the_engine_is_compiled(rasters, monkeypatch, tmp_path):
+    from radiocov.coverage.sector import is_compiled
+
+    assert is_compiled("p1812") and is_compiled("free-space")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert not is_compiled("p1812") and not is_compiled("itm") and is_compiled("free-space")

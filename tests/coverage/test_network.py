@@ -13,7 +13,7 @@ import rasterio
 from scipy.stats import norm
 
 from radiocov.antennas import omni_beamwidth_deg, omni_pattern
-from radiocov.coverage.network import Server, best_servers
+from radiocov.coverage.network import Antenna, Needs, Server, rank_servers
 from radiocov.coverage.results import open_state
 from radiocov.coverage.run import CoverageRun
 from radiocov.coverage.sector import Window
@@ -27,28 +27,54 @@ def server(made, key, row, col, window, loss, **given):
     cut = np.zeros(360)
     place = made.site(key, 123.0, 41.0, **given)
     x, y = GRID.centre_xy(row, col)
-    return Server(place, x, y, 140.0, 0.0, cut, cut, True, window, loss)
+    return Server(place, x, y, Antenna(140.0, 0.0, place.tilt_deg, cut, cut, Loss(window, loss)))
+
+
+@dataclasses.dataclass
+class Loss:
+    window: Window
+    loss_db: np.ndarray
+
+    def read(self, part):
+        top, left = part.top - self.window.top, part.left - self.window.left
+        return self.loss_db[top : top + part.height, left : left + part.width]
 
 
 GRID = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 100.0, 40, 30)
 
 
-def plain_best(servers, shape):
-    """First strongest of each pixel by numpy: (level, number, way back)."""
+LIMITS = np.array([[-54.5, -np.inf], [-np.inf, -101.5], [-52.5, -100.5], [-np.inf, -np.inf]])
+NOISE = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [0.0, 9.0]], np.float32)  # by clutter class
+CLASSES = np.indices(GRID.shape)[1].astype(np.uint8) % 2
+
+
+def with_antenna(s, **changed):
+    return dataclasses.replace(s, transmit=dataclasses.replace(s.transmit, **changed))
+
+
+def rank(servers, ground, tile, limits=LIMITS[:0], noise=NOISE[:0]):
+    return rank_servers(GRID, servers, ground, CLASSES, tile, 1.5, Needs(limits, noise), strongest=3)
+
+
+def plain_ranking(servers, shape):
+    """By numpy: levels, numbers and ways back from the strongest, of equals the first; servers that meet LIMITS."""
     levels = np.full((len(servers), *shape), np.nan, np.float32)
     back = np.full_like(levels, np.nan)
     for i, s in enumerate(servers):
-        levels[i][s.window.slices] = np.float64(s.site.eirp_max_dbm) - s.loss_db
-        back[i][s.window.slices] = np.float64(s.site.gain_dbi - s.site.losses_db) - s.loss_db
-    none = np.isnan(levels).all(axis=0)
-    first = np.argmax(np.where(np.isnan(levels), -np.inf, levels), axis=0)
-    number = np.where(none, 0, first + 1)
-    take = first[None]
-    return np.take_along_axis(levels, take, 0)[0], number, np.take_along_axis(back, take, 0)[0]
+        loss = s.transmit.loss
+        levels[i][loss.window.slices] = np.float64(s.site.eirp_max_dbm) - loss.loss_db
+        back[i][loss.window.slices] = np.float64(s.site.gain_dbi - s.site.losses_db) - loss.loss_db
+    order = np.argsort(np.where(np.isnan(levels), np.inf, -levels), axis=0, kind="stable")
+    ranked = np.take_along_axis(levels, order, 0)
+    count = [
+        ((levels >= out + noise[CLASSES]) & (back >= way)).sum(axis=0)
+        for (out, way), noise in zip(LIMITS, NOISE, strict=True)
+    ]
+    return ranked, np.where(np.isnan(ranked), 0, order + 1), np.take_along_axis(back, order, 0), np.array(count)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_best_server_is_the_first_of_the_strongest_whatever_the_tile(made, seed):
+def test_servers_are_ranked_and_counted_whatever_the_tile(made, seed):
     """Losses in whole dB make many ties; windows stick out of tiles, gaps lie between."""
     random = np.random.default_rng(seed)
     servers = []
@@ -58,17 +84,20 @@ def test_best_server_is_the_first_of_the_strongest_whatever_the_tile(made, seed)
         loss = random.integers(100, 106, (window.height, window.width)).astype(np.float32)
         loss[random.random(loss.shape) < 0.2] = np.nan
         servers.append(server(made, key, 10, 10, window, loss, power_dbm=float(random.integers(46, 49))))
-    level, number, back = plain_best(servers, GRID.shape)
-    assert (number == 0).any() and len(np.unique(number)) >= 4
+    level, number, back, count = plain_ranking(servers, GRID.shape)
+    assert (number[0] == 0).any() and len(np.unique(number[0])) >= 4
+    assert all(0 < c.mean() < 4 for c in count)
     ground = np.zeros(GRID.shape, np.float32)
     for side in (40, 16, 7):
         for top in range(0, GRID.height, side):
             for left in range(0, GRID.width, side):
                 tile = Window(top, left, min(side, GRID.height - top), min(side, GRID.width - left))
-                best = best_servers(GRID, servers, ground, tile, 1.5)
-                np.testing.assert_array_equal(best.server, number[tile.slices])
-                np.testing.assert_array_equal(best.level_dbm, level[tile.slices])
-                np.testing.assert_array_equal(best.talk_in_db, back[tile.slices])
+                found = rank(servers, ground, tile, limits=LIMITS, noise=NOISE)
+                here = (slice(0, 3), *tile.slices)
+                np.testing.assert_array_equal(found.server, number[here])
+                np.testing.assert_array_equal(found.level_dbm, level[here])
+                np.testing.assert_array_equal(found.talk_in_db, back[here])
+                np.testing.assert_array_equal(found.count, count[:, *tile.slices])
 
 
 def test_a_stronger_site_turned_away_loses_to_a_weaker_one(made):
@@ -76,15 +105,14 @@ def test_a_stronger_site_turned_away_loses_to_a_weaker_one(made):
     whole = Window(0, 0, *GRID.shape)
     loss = np.full(GRID.shape, 110.0, np.float32)
     away = np.where(np.arange(360) < 180, 0.0, 30.0)  # 30 dB less to the west
-    turned = dataclasses.replace(
-        server(made, "A", 15, 20, whole, loss, power_dbm=50.0), horizontal_db=away, flat=False
-    )
+    turned = with_antenna(server(made, "A", 15, 20, whole, loss, power_dbm=50.0), horizontal_db=away)
     weak = server(made, "B", 15, 20, whole, loss, power_dbm=40.0)
     ground = np.full(GRID.shape, 138.5, np.float32)  # level with the antenna
     for servers, numbers in (([turned, weak], (1, 2)), ([weak, turned], (2, 1))):
-        best = best_servers(GRID, servers, ground, whole, 1.5)
-        assert (best.server[:, 22:] == numbers[0]).all() and (best.server[:, :19] == numbers[1]).all()
-        assert best.level_dbm[3, 30] == 50.0 - 6.0 + 9.0 - 110.0 and best.level_dbm[3, 3] == 40.0 - 6.0 + 9.0 - 110.0
+        found = rank(servers, ground, whole)
+        best, level = found.server[0], found.level_dbm[0]
+        assert (best[:, 22:] == numbers[0]).all() and (best[:, :19] == numbers[1]).all()
+        assert level[3, 30] == 50.0 - 6.0 + 9.0 - 110.0 and level[3, 3] == 40.0 - 6.0 + 9.0 - 110.0
 
 
 def test_equal_sectors_leave_the_pixel_to_the_first(made):
@@ -94,9 +122,10 @@ def test_equal_sectors_leave_the_pixel_to_the_first(made):
     loss = random.uniform(100, 120, GRID.shape).astype(np.float32)
     one = server(made, "A", 15, 20, whole, loss, tilt_deg=5.0)
     horizontal, vertical = made.sector_pattern()
-    one = dataclasses.replace(one, horizontal_db=horizontal, vertical_db=vertical, flat=False)
-    best = best_servers(GRID, [one, dataclasses.replace(one)], np.zeros(GRID.shape, np.float32), whole, 1.5)
-    assert (best.server == 1).all()
+    one = with_antenna(one, horizontal_db=horizontal, vertical_db=vertical)
+    twins = [one, dataclasses.replace(one)]
+    found = rank(twins, np.zeros(GRID.shape, np.float32), whole)
+    assert (found.server[0] == 1).all() and (found.server[1] == 2).all() and (found.server[2] == 0).all()
 
 
 # --- a whole run on level ground in free space ----------------------------------------------------------------
@@ -237,6 +266,10 @@ def test_margins_and_probabilities_follow_the_link_formulas(flat, expected):
 KINDS = {
     "level_dbm.tif": ("float32", -9999.0, ["best-server median level, isotropic antenna"], "dBm"),
     "best_server.tif": ("uint16", 0.0, ["best server"], "number"),
+    "second_level_dbm.tif": ("float32", -9999.0, ["second server's median level, isotropic antenna"], "dBm"),
+    "second_server.tif": ("uint16", 0.0, ["second server"], "number"),
+    "probability_any_vehicle.tif": ("float32", -9999.0, ["any server, both"], "1"),
+    "servers_vehicle.tif": ("uint16", 0.0, ["servers that serve, both"], "number"),
     "margin_vehicle.tif": ("float32", -9999.0, ["talk_out", "talk_in", "both"], "dB"),
     "probability_vehicle.tif": ("float32", -9999.0, ["talk_out", "talk_in", "both"], "1"),
 }
@@ -308,7 +341,7 @@ def test_made_up_ground_is_labelled_wherever_it_goes(small_computed):
     folder = small_computed / "out"
     for state in ("2015", "2017"):
         rasters = sorted((folder / state).glob("*.tif"))
-        assert len(rasters) == 6
+        assert len(rasters) == 12
         for path in rasters:
             with rasterio.open(path) as dataset:
                 assert dataset.tags()["RADIOCOV_SYNTHETIC"] == "yes"
@@ -326,4 +359,5 @@ def test_results_do_not_depend_on_the_number_of_threads(made, small_inputs, tmp_
         assert result.losses_computed == len(made.SITES)
         found.append(made.digests(folder) | made.digests(folder / ".radiocov", "**/*"))
     assert found[0] == found[1] == found[2]
-    assert len(found[0]) == 2 + 2 * 6 + 3 * len(made.SITES)  # terrain; rasters; losses by both listings
+    # terrain; rasters; losses by both listings; the prepared ground
+    assert len(found[0]) == 2 + 2 * 12 + 3 * len(made.SITES) + 6

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from radiocov.coverage.run import CoverageRun
+
 LOSSES = ".radiocov/loss"
 
 
@@ -64,7 +66,7 @@ def undisturbed(made, project, tmp_path_factory):
 def test_no_file_is_visible_before_it_is_whole(made, undisturbed):
     folder, seen = undisturbed
     final = made.digests(folder / "out", "**/*") | made.digests(folder / LOSSES, "*")
-    assert len(final) == 1 + 2 * 7 + 2 * 14
+    assert len(final) == 1 + 2 * 13 + 2 * 14
     watched = {path.relative_to(folder) for path in seen}
     assert len(watched) == len(final), "the reader has to have seen all of them"
     for path, contents in seen.items():
@@ -162,3 +164,23 @@ def test_ctrl_c_stops_soon_and_leaves_no_temporary_file(made, project, undisturb
     assert made.temporaries(folder) == []
     assert made.digests(folder).items() <= made.digests(undisturbed[0]).items()
     assert losses_in(folder) >= 7
+
+
+def test_one_changed_power_rewrites_its_tiles_alone_and_gives_what_a_fresh_run_gives(made, tmp_path):
+    folder = made.small_project(tmp_path / "project", resolution=100.0, sites=4)
+    made.edit(folder / "project.toml", "radius_km = 15", "radius_km = 6")
+    seen = []
+    CoverageRun(made.inputs_of(folder), progress=lambda *step: seen.append(step)).run()
+    everything = max(total for what, _, total in seen if what.startswith("combining the network of 2017"))
+    sites = (folder / "sites.csv").read_text(encoding="utf-8-sig").splitlines()
+    made.edit(folder / "sites.csv", sites[1], sites[1].replace(",47", ",41", 1))
+    assert (folder / "sites.csv").read_text(encoding="utf-8-sig").splitlines() != sites
+    anew = shutil.copytree(folder, tmp_path / "anew", ignore=shutil.ignore_patterns("out", ".radiocov"))
+    seen.clear()
+    result = CoverageRun(made.inputs_of(folder), progress=lambda *step: seen.append(step)).run()
+    assert result.losses_computed == 0
+    changed = max(total for what, _, total in seen if what.startswith("combining the network of 2017"))
+    assert 0 < changed < everything
+    CoverageRun(made.inputs_of(anew)).run()
+    rasters = made.digests(folder / "out", "**/*.tif")
+    assert rasters == made.digests(anew / "out", "**/*.tif") and rasters

@@ -190,14 +190,17 @@ def test_values_come_back_as_they_were_put(tmp_path):
     loss[40:60, 70:200] = np.nan
     loss[0, 0] = np.nan
     store = LossStore(tmp_path)
-    assert store.get("a") is None and not store.has("a")
+    assert store.open("a") is None and not store.has("a")
     kept = store.put("a", grid, window, loss, {"site": "A"})
-    there, values = store.get("a")
-    assert there == window and store.has("a")
-    np.testing.assert_array_equal(values, kept)
+    there = store.open("a")
+    assert there == kept and store.has("a")
+    # whole blocks of one lattice: the window grows up and to the left
+    assert there.window == Window(0, 0, 170, 290)
+    assert np.isnan(there.read(Window(0, 0, 20, 290))).all()
+    values = there.read(window)
     np.testing.assert_array_equal(np.isnan(values), np.isnan(loss))
     # the step of a float32 at 200 dB comes on top
     assert np.nanmax(np.abs(values - loss)) <= MAX_ERROR_DB + 2e-5
     with rasterio.open(tmp_path / "a.tif") as dataset:
-        assert dataset.bounds == (451_500.0, 4_571_500.0, 464_500.0, 4_579_000.0)
+        assert dataset.bounds == (450_000.0, 4_571_500.0, 464_500.0, 4_580_000.0)
         assert dataset.units == ("dB",)

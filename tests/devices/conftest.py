@@ -39,7 +39,9 @@ def postgres_server() -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed here")
     pytest.importorskip("psycopg", reason="the package psycopg is not installed")
     as_user = ["runuser", "-u", "postgres", "--"] if os.name == "posix" and os.geteuid() == 0 else []
-    if as_user and (not shutil.which("runuser") or subprocess.run([*as_user, "true"], capture_output=True).returncode):
+    if as_user and (
+        not shutil.which("runuser") or subprocess.run([*as_user, "true"], capture_output=True).returncode
+    ):
         pytest.skip("PostgreSQL refuses to run as root, and there is no account postgres to run it as")
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
@@ -98,7 +100,7 @@ def take(sqlite, tmp_path):
     def do(content: str | bytes, name: str = "log.csv", **order: Any) -> dict[str, Any]:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        declared = {key: order.pop(key) for key in ("device", "zone", "date", "datum") if key in order}
+        declared = {key: order.pop(key) for key in ("device", "zone", "date", "datum", "track") if key in order}
         return import_file(sqlite, path, Order(Declared(**{"zone": "UTC", "datum": "wgs84", **declared}), **order))
 
     return do
@@ -120,7 +122,8 @@ def table(sqlite):
 
 def rows(n: int, device: str = "A1", start: int = 0, level: float = -80.0) -> list[str]:
     """Lines of a log: one row a second along a street in Shenyang."""
-    return [f"2025-11-29T{8 + s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}Z,{device},{41.8 + s * 1e-5:.5f},123.4,{level - s % 7}"
+    return [f"2025-11-29T{8 + s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}Z,"
+            f"{device},{41.8 + s * 1e-5:.5f},123.4,{level - s % 7}"
             for s in range(start, start + n)]  # fmt: skip
 
 

@@ -40,12 +40,16 @@ def levels(found) -> list:
 
 
 def described(more: str, head: str = 'name = "own"\n') -> object:
-    return parse_description(head + '[time]\ncolumn = "time"\n[fields]\ndevice_id = { column = "device_id" }\n' + more, "own.toml")
+    return parse_description(
+        head + '[time]\ncolumn = "time"\n[fields]\ndevice_id = { column = "device_id" }\n' + more, "own.toml"
+    )
 
 
 def test_12_csq_values(take, table):
     own = described('rssi_dbm = { column = "rssi_dbm", decode = "csq" }\n')
-    receipt = take(log(*(line(s, level=v) for s, v in enumerate(("99", "0", "31", "57", "031", "12")))), description=own)
+    receipt = take(
+        log(*(line(s, level=v) for s, v in enumerate(("99", "0", "31", "57", "031", "12")))), description=own
+    )
     found = table()
     assert levels(found) == [None, -113.0, -51.0, -51.0, -89.0]
     assert found.column("rssi_censor").to_pylist() == ["none", "below", "above", "above", "none"]
@@ -74,7 +78,9 @@ def test_15_levels_outside_with_the_hint_of_half_decibels(take):
 def test_16_decimal_commas_and_semicolons_are_found_together_and_reported(take, table):
     text = HEADER.replace(",", ";") + "\n2025-11-29 08:00:00;A1;41,80470;123,42910;-95,5\n"
     receipt = take(text)
-    assert table().select(["lat", "lon", "rssi_dbm"]).to_pylist() == [{"lat": 41.8047, "lon": 123.4291, "rssi_dbm": -95.5}]
+    assert table().select(["lat", "lon", "rssi_dbm"]).to_pylist() == [
+        {"lat": 41.8047, "lon": 123.4291, "rssi_dbm": -95.5}
+    ]
     assert receipt["facts"]["delimiter"] == ";" and receipt["facts"]["decimal"] == ","
 
 
@@ -99,6 +105,11 @@ def test_18_positions_that_are_none_keep_the_row(take, table):
     assert found.column("lat").to_pylist()[:6] == [None] * 6 and len(levels(found)) == 26
     assert found.column("fix").to_pylist()[:7] == ["none"] * 6 + ["2d"]
     assert receipt["flagged"] == {"position_zero": 1, "position_range": 4} and not receipt["rejected"]
+
+
+def test_18_a_position_without_a_fix_is_none_although_numbers_stand_there(take, table):
+    take(HEADER + ",fix\n" + line(0) + ",none\n" + line(1) + ",3d\n")
+    assert table().select(["lat", "fix"]).to_pylist() == [{"lat": None, "fix": "none"}, {"lat": 41.8, "fix": "3d"}]
 
 
 def test_19_jumps_lose_the_position_and_keep_the_level(take, table):
@@ -140,7 +151,10 @@ def test_21_local_times_need_a_zone_and_the_hour_that_comes_twice_is_noted(take,
     with pytest.raises(DevicesError, match='the times in "time" have no zone; name it: --zone Asia/Shanghai'):
         take(naive, zone="")
     receipt = take(naive, zone="Europe/Berlin")
-    assert [iso(us) for us in table().column("time_utc_us").to_pylist()] == ["2025-10-26T00:30:00Z", "2025-10-26T03:30:00Z"]
+    assert [iso(us) for us in table().column("time_utc_us").to_pylist()] == [
+        "2025-10-26T00:30:00Z",
+        "2025-10-26T03:30:00Z",
+    ]
     assert receipt["flagged"] == {"ambiguous_hour": 1}
     assert set(table().column("time_source").to_pylist()) == {"assumed-zone"}
     for zone in ("Asia/Shanghai", "+08:00", "UTC+8"):
@@ -230,8 +244,8 @@ CHINESE = "时间,设备编号,纬度,经度,场强(dBm)\n2025-11-29 08:00:00,�
 
 
 @pytest.mark.parametrize(("encoding", "reported"), [
-    ("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("gbk", "gb18030"),
-    ("gb18030", "gb18030"),
+    ("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("utf-16-be", "utf-16-be"),
+    ("gbk", "gb18030"), ("gb18030", "gb18030"),
 ])  # fmt: skip
 def test_30_encodings_are_found_and_reported(take, table, encoding, reported):
     receipt = take(CHINESE.encode(encoding))
@@ -241,12 +255,15 @@ def test_30_encodings_are_found_and_reported(take, table, encoding, reported):
 
 def test_30_a_row_of_another_encoding_is_rejected_alone(take):
     good = CHINESE.encode() + "2025-11-29 08:00:01,手台二,41.8,123.4,-80\n".encode()
-    receipt = take(good + "2025-11-29 08:00:02,手台,41.8,123.4,-80\n".encode("gbk") + b"2025-11-29 08:00:03,A1,41.8,123.4,-80\n")
+    receipt = take(
+        good + "2025-11-29 08:00:02,手台,41.8,123.4,-80\n".encode("gbk") + b"2025-11-29 08:00:03,A1,41.8,123.4,-80\n"
+    )
     assert receipt["rejected_by_reason"] == {"undecodable": 1} and receipt["accepted"] == 3
 
 
 def test_31_broken_rows_cost_themselves_alone(take, table):
-    lines = [line(0), '2025-11-29T08:00:01Z,"A\n1",41.8,123.4,-80', '2025-11-29T08:00:02Z,"A1,41.8,123.4,-80', line(3),
+    lines = [line(0), '2025-11-29T08:00:01Z,"A\n1",41.8,123.4,-80',
+             '2025-11-29T08:00:02Z,"A1,41.8,123.4,-80', line(3),
              '2025-11-29T08:00:04Z,A"1,41.8,123.4,-80', line(5) + ",more", "2025-11-29T08:00:06Z,A1,41.8", HEADER,
              ",,,,", '2025-11-29T08:00:08Z,A1,41.8,123.4,"-1,080"', line(9), "Total,,,,12"]  # fmt: skip
     receipt = take(log(*lines))
@@ -349,10 +366,34 @@ def test_36_a_file_still_being_written_is_read_to_its_last_whole_line(take, tabl
 def test_44_entities_and_document_types_are_refused(take, name):
     kind = name[-3:]
     bomb = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-            f'<{kind}><trk><trkseg><trkpt lat="41" lon="123"><name>&b;</name></trkpt></trkseg></trk></{kind}>')  # fmt: skip
+            f'<{kind}><trk><trkseg><trkpt lat="41" lon="123"><name>&b;</name></trkpt></trkseg></trk>'
+            f"</{kind}>")  # fmt: skip
     outside = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><{kind}>&a;</{kind}>'
     for text in (bomb, outside):
         with pytest.raises(DevicesError, match=f"{name}: holds a document type or entities.*refused"):
             take(text, name, device="A1")
 
 
+def test_34_a_text_beside_the_logs_in_an_archive_is_left_out_and_named(take):
+    receipt = take(zipped(**{"README.txt": b"Logs of the 3rd\n", "a.csv": log(line()).encode()}), "logs.zip")
+    assert receipt["accepted"] == 1
+    named = "left out: logs.zip: README.txt: is of no format known here"
+    assert any(note.startswith(named) for note in receipt["notes"])
+    with pytest.raises(DevicesError, match="README.txt: is of no format known"):
+        take(zipped(**{"README.txt": b"Logs of the 3rd\n"}), "texts.zip")
+
+
+def test_28_a_device_named_afterwards_takes_in_the_rows_without_one(take):
+    take(log(line(0, ""), line(1, "C3")))
+    receipt = take(log(line(0, ""), line(1, "C3")), device="D4")
+    assert (receipt["accepted"], receipt["duplicate"], receipt["repeated"]) == (1, 1, False)
+
+
+def test_no_service_has_no_cell(take, table):
+    header = "time,device_id,lat,lon,rssi_dbm,service_state,site_id,slot\n"
+    rows = "2025-11-29T08:00:00Z,A1,41.8,123.4,-80,registered,S1,2\n2025-11-29T08:00:01Z,A1,41.8,123.4,,无服务,S1,2\n"
+    take(header + rows)
+    assert table().select(["service_state", "site_id", "slot"]).to_pylist() == [
+        {"service_state": "registered", "site_id": "S1", "slot": 2},
+        {"service_state": "no_service", "site_id": None, "slot": None},
+    ]

@@ -69,7 +69,9 @@ def test_parquet_csv_and_geopackage_hold_the_same(filled, tmp_path):
     assert points.column("rssi_dbm").to_pylist() == table.column("rssi_dbm").to_pylist()
     lines = (tmp_path / "out.csv").read_text("utf-8-sig").splitlines()
     assert len(lines) == 151 and '"2025-11-29T08:00:00.000000Z"' in lines[1]
-    text = "".join((tmp_path / f"out{suffix}").read_bytes().decode("latin-1") for suffix in (".parquet", ".csv", ".gpkg"))
+    text = "".join(
+        (tmp_path / f"out{suffix}").read_bytes().decode("latin-1") for suffix in (".parquet", ".csv", ".gpkg")
+    )
     assert "A1" not in lines[1] and "log.csv" not in text
 
 
@@ -157,7 +159,10 @@ def test_retention_removes_what_is_old_keeps_cells_and_says_so(store, tmp_path):
     with store.read() as connection:
         kept = connection.execute(sa.select(schema.kept_cells).order_by(schema.kept_cells.c.month)).mappings().all()
         stored = connection.execute(sa.select(schema.removals.c.receipt)).scalar()
-    assert [(row["month"], row["samples"], row["devices"]) for row in kept] == [("2026-05", 20, 2), ("2026-06", 20, 2)]
+    assert [(row["month"], row["samples"], row["devices"]) for row in kept] == [
+        ("2026-05", 20, 2),
+        ("2026-06", 20, 2),
+    ]
     assert kept[0]["mean_dbm"] == pytest.approx(np.mean([-60 - s for s in range(0, 40, 2)]))
     assert json.loads(stored) == receipt
     assert retention.remove_old(store, days)["removed"] == 0

@@ -7,7 +7,10 @@ import pytest
 from devices import fleet
 from devices.errors import DevicesError
 
-CHINESE = "终端编号,厂商,型号,序列号,所属单位,携带方式,状态\n0012,海能达,PD980,SN1,一分局,hip,在用\n0013,海能达,PD980,SN2,二分局,,维修\n"
+CHINESE = """终端编号,厂商,型号,序列号,所属单位,携带方式,状态
+0012,海能达,PD980,SN1,一分局,hip,在用
+0013,海能达,PD980,SN2,二分局,,维修
+"""
 
 
 def put(tmp_path, text, name="handsets.csv", encoding="utf-8"):
@@ -30,7 +33,9 @@ def test_a_register_with_chinese_headings(store, tmp_path, encoding):
 def test_duplicates_are_refused_ignored_or_overridden_as_was_said(store, tmp_path):
     fleet.import_csv(store, put(tmp_path, CHINESE), "refuse")
     newer = put(tmp_path, "device_id,model,firmware\n0012,X1P,\n0014,X1P,V2\n", "newer.csv")
-    with pytest.raises(DevicesError, match="newer.csv: row 2: device_id 0012 is registered already; say ignore or override"):
+    with pytest.raises(
+        DevicesError, match="newer.csv: row 2: device_id 0012 is registered already; say ignore or override"
+    ):
         fleet.import_csv(store, newer, "refuse")
     assert len(fleet.listing(store)) == 2  # whole or not at all
     assert fleet.import_csv(store, newer, "ignore") == {"added": 1, "ignored": 1, "overridden": 0, "unchanged": 0}
@@ -38,7 +43,14 @@ def test_duplicates_are_refused_ignored_or_overridden_as_was_said(store, tmp_pat
     assert fleet.import_csv(store, newer, "override") == {"added": 0, "ignored": 0, "overridden": 1, "unchanged": 1}
     row = fleet.show(store, "0012")
     assert (row["model"], row["maker"]) == ("X1P", "海能达")  # an empty or absent cell changes nothing
-    assert row["history"][0] | {"at": ""} == {"at": "", "who": "tester", "field": "model", "old": "PD980", "new": "X1P", "note": None}
+    assert row["history"][0] | {"at": ""} == {
+        "at": "",
+        "who": "tester",
+        "field": "model",
+        "old": "PD980",
+        "new": "X1P",
+        "note": None,
+    }
 
 
 @pytest.mark.parametrize(("text", "said"), [

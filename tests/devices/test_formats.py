@@ -61,7 +61,12 @@ def test_tetra_mess(samples, suffix):
     found, rejected, reading = read(samples / f"tetra_mess_constructed.{suffix}")
     first = found.slice(0, 1).to_pylist()[0]
     assert reading.profile.startswith("tetra-mess") and not rejected
-    assert (first["lat"], first["lon"], first["satellites"], first["location_area"]) == (52.349885, 13.377718, 7, 12345)
+    assert (first["lat"], first["lon"], first["satellites"], first["location_area"]) == (
+        52.349885,
+        13.377718,
+        7,
+        12345,
+    )
     assert (first["rssi_dbm"], first["c1_db"], first["technology"]) == (-61, 43, "tetra")
     if suffix == "csv":
         assert found.column("role").to_pylist() == ["serving", "neighbour", "serving"]
@@ -97,7 +102,8 @@ def put(folder, name, text):
                    "460,0,4365,16971,-8.3,51.9,-85,1764403200,1764403300,1,36,90,GSM\n",
      {"rssi_dbm": -85, "site_id": "16971", "speed_mps": 10.0, "course_deg": 90}),
     ("cellmapper", "timestamp,latitude,longitude,altitude,MCC,MNC,LAC,CID,Signal,type\n"
-                   "2025-11-29 08:00:00,51.9,-8.3,12,460,0,4365,16971,-85,GSM\n", {"rssi_dbm": -85, "site_id": "16971"}),
+                   "2025-11-29 08:00:00,51.9,-8.3,12,460,0,4365,16971,-85,GSM\n",
+     {"rssi_dbm": -85, "site_id": "16971"}),
 ])  # fmt: skip
 def test_formats_of_public_tools(tmp_path, name, text, expected):
     found, rejected, reading = read(put(tmp_path, "log.csv", text))
@@ -107,18 +113,31 @@ def test_formats_of_public_tools(tmp_path, name, text, expected):
 
 
 def test_levels_in_dbfs_need_the_offset_that_only_the_user_knows(tmp_path):
-    call = {"freq": 361012500, "signal": -42, "noise": -60, "start_time": 1764403200, "talkgroup": 101, "short_name": "sys"}
+    call = {
+        "freq": 361012500,
+        "signal": -42,
+        "noise": -60,
+        "start_time": 1764403200,
+        "talkgroup": 101,
+        "short_name": "sys",
+    }
     path = put(tmp_path, "call.json", json.dumps(call, indent=1))
-    with pytest.raises(DevicesError, match=r"fields.rssi_dbm.offset only you can know: radiocov logs formats trunk-recorder"):
+    with pytest.raises(
+        DevicesError, match=r"fields.rssi_dbm.offset only you can know: radiocov logs formats trunk-recorder"
+    ):
         read(path)
     own = parse_description(formats.source("trunk-recorder").replace('"required"', "-50.0"), "own.toml")
     row = read(path, own)[0].to_pylist()[0]
     assert (row["rssi_dbm"], row["freq_hz"], row["lat"], row["fix"]) == (-92, 361012500, None, "none")
-    sweep = "".join(f"2025-11-29, 08:00:{s:02}, 361000000, 361025000, 6250.00, 100, -60, -50, -50, -60\n" for s in range(3))
+    sweep = "".join(
+        f"2025-11-29, 08:00:{s:02}, 361000000, 361025000, 6250.00, 100, -60, -50, -50, -60\n" for s in range(3)
+    )
     path = put(tmp_path, "sweep.csv", sweep)
     with pytest.raises(DevicesError, match="spectrum.channel_hz only you can know"):
         read(path)
-    text = formats.source("rtl-power").replace('offset = "required"', "offset = -30").replace('"required"', "361012500")
+    text = (
+        formats.source("rtl-power").replace('offset = "required"', "offset = -30").replace('"required"', "361012500")
+    )
     found = read(path, parse_description(text, "own.toml"))[0]
     # two bins of -50 dBFS lie within the channel: 3.01 dB more
     assert found.column("rssi_dbm").to_pylist() == pytest.approx([-76.99] * 3, abs=0.001)
@@ -133,8 +152,9 @@ KML = """<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2" xmlns:
 <gx:coord>-8.3 51.9 12</gx:coord><gx:coord>-8.3 51.9001 13</gx:coord><ExtendedData><SchemaData>
 <gx:SimpleArrayData name="rssi"><gx:value>-80</gx:value><gx:value>-81</gx:value></gx:SimpleArrayData>
 </SchemaData></ExtendedData></gx:Track></Placemark>
-<Placemark><TimeStamp><when>2025-11-29T08:00:02Z</when></TimeStamp><ExtendedData><Data name="rssi"><value>-82</value></Data>
-</ExtendedData><Point><coordinates>-8.3,51.9002,14</coordinates></Point></Placemark>
+<Placemark><TimeStamp><when>2025-11-29T08:00:02Z</when></TimeStamp><ExtendedData>
+<Data name="rssi"><value>-82</value></Data></ExtendedData>
+<Point><coordinates>-8.3,51.9002,14</coordinates></Point></Placemark>
 <Placemark><LineString><coordinates>-8.3,51.9,1 -8.4,51.9,1</coordinates></LineString></Placemark></Document></kml>"""
 
 
@@ -142,7 +162,10 @@ def test_gpx_with_a_level_in_extensions_or_a_text(tmp_path):
     path = put(tmp_path, "track.gpx", GPX)
     found, rejected, _ = read(path)
     assert found.column("rssi_dbm").to_pylist() == [-90, None] and not rejected
-    assert found.column("alt_m").to_pylist() == [12, None] and found.column("time_source").to_pylist() == ["gps", "gps"]
+    assert found.column("alt_m").to_pylist() == [12, None] and found.column("time_source").to_pylist() == [
+        "gps",
+        "gps",
+    ]
     own = parse_description(formats.source("gpx").replace(
         'rssi_dbm = { column = ["extensions/rssi", "extensions/level", "extensions/signal"] }',
         'rssi_dbm = { column = "desc", pattern = "(-?[0-9.]+) *dBm" }'), "own.toml")  # fmt: skip
@@ -165,7 +188,8 @@ def test_kml_tracks_points_and_kmz(tmp_path, take, table):
 
 
 def test_lines_by_a_pattern(tmp_path):
-    own = parse_description(r"""
+    own = parse_description(
+        r"""
 name = "scanner"
 [file]
 kind = "lines"
@@ -175,17 +199,47 @@ column = "t"
 [fields]
 freq_hz = { column = "f", unit = "MHz" }
 rssi_dbm = { column = "l" }
-""", "own.toml")
+""",
+        "own.toml",
+    )
     found, rejected, reading = read(put(tmp_path, "a.txt", "2025-11-29T08:00:00Z RX 361.0125MHz -90\nhello\n"), own)
     assert found.to_pylist()[0]["freq_hz"] == 361_012_500 and rejected == {"no_match": 1}
 
 
+@pytest.mark.parametrize(("form", "text", "expected"), [
+    ("%d.%m.%Y %H:%M:%S", "29.11.2025 08:00:01", "2025-11-29T08:00:01Z"),
+    ("%d.%m.%Y %H:%M:%S", "02.11.2025 08:00:01", "2025-11-02T08:00:01Z"),
+    ("%Y.%m.%d_%H.%M.%S", "2025.02.30_10.16.30", None), ("%Y.%m.%d_%H.%M.%S", "2025.13.01_10.16.30", None),
+    ("%Y%m%d %H%M%S.%f", "20251129 080001.25", "2025-11-29T08:00:01.250000Z"),
+    ("%d%m%y %H:%M", "291125 08:00", "2025-11-29T08:00:00Z"), ("%d%m%y %H:%M", "291199 08:00", None),
+    ("%Y-%m-%d %H:%M:%S%z", "2025-11-29 08:00:01+08:00", "2025-11-29T00:00:01Z"),
+    ("unix_s", "1764403200.5", "2025-11-29T08:00:00.500000Z"),
+    ("unix_ms", "1764403200500", "2025-11-29T08:00:00.500000Z"),
+    ("auto", "1764403200", "2025-11-29T08:00:00Z"), ("auto", "2025/11/29 8:00", "2025-11-29T08:00:00Z"),
+    ("auto", "2025年11月29日 8时05分06秒", "2025-11-29T08:05:06Z"), ("auto", "2025-11-29T08:00:00.1234567Z",
+                                                                 "2025-11-29T08:00:00.123456Z"),
+    ("auto", "29/11/2025 08:00", None), ("auto", "2025-02-29 08:00:00", None), ("auto", "tomorrow", None),
+])  # fmt: skip
+def test_forms_of_time(tmp_path, form, text, expected):
+    own = parse_description(f'name = "t"\n[time]\ncolumn = "t"\nformat = "{form}"\n'
+                            '[fields]\nrssi_dbm = { column = "l" }\n', "own.toml")  # fmt: skip
+    found, rejected, _ = read(put(tmp_path, "a.csv", f't,l\n"{text}",-80\n'), own)
+    assert [iso(us) for us in found.column("time_utc_us").to_pylist()] == ([expected] if expected else [])
+    assert sum(rejected.values()) == (expected is None)
+
+
 @pytest.mark.parametrize(("change", "said"), [
-    (('rssi_dbm = { column = "l"', 'rsi_dbm = { column = "l"'), r"own.toml: line 5, fields.rsi_dbm: did you mean rssi_dbm\?"),
-    (('scale = 1.0', 'scal = 1.0'), r'own.toml: line 5, fields.rssi_dbm.scal: unknown key "scal"; did you mean scale\?'),
-    (('unit = "dBm"', 'unit = "dBuV"'), r"line 5, fields.rssi_dbm: unit 'dBuV' is not known for rssi_dbm; known: dbm"),
+    (('rssi_dbm = { column = "l"', 'rsi_dbm = { column = "l"'),
+     r"own.toml: line 5, fields.rsi_dbm: did you mean rssi_dbm\?"),
+    (('scale = 1.0', 'scal = 1.0'),
+     r'own.toml: line 5, fields.rssi_dbm.scal: unknown key "scal"; did you mean scale\?'),
+    (('unit = "dBm"', 'unit = "dBuV"'),
+     r"line 5, fields.rssi_dbm: unit 'dBuV' is not known for rssi_dbm; known: dbm"),
     (('column = "t"', 'colum = "t"'), r'line 3, time.colum: unknown key "colum"; did you mean column\?'),
-    (('technology = "pdt"', 'technology = "lte"'), r"line 7, constants.technology: 'lte' is not known; known: pdt, tetra"),
+    (('technology = "pdt"', 'technology = "lte"'),
+     r"line 7, constants.technology: 'lte' is not known; known: pdt, tetra"),
+    (('[time]', '[file]\nencoding = "klingon"\n[time]'),
+     "line 3, file.encoding: 'klingon' is no encoding; such as utf-8"),
     (('name = "own"', 'name = "own" x'), "own.toml: is not valid TOML.*line 1"),
     (('scale = 1.0', 'pattern = "("'), "line 5, fields.rssi_dbm.pattern: .*is not a regular expression"),
     (('technology = "pdt"', 'slot = 9'), "line 7, constants.slot: give a number from 1 to 4"),
@@ -228,8 +282,18 @@ def test_our_own_export_is_read_as_it_was_written(tmp_path):
     assert again.select(same).to_pylist() == found.select(same).to_pylist()
 
 
+def test_an_empty_status_is_unknown_and_never_null(tmp_path):
+    text = "time,rssi_dbm,service_state,direction,role\n2025-11-29 08:00:00,-80,,,\n"
+    text += "2025-11-29 08:00:01,-80,注册,上行,neighbour\n"
+    found, rejected, _ = read(put(tmp_path, "a.csv", text))
+    assert not rejected and found.column("service_state").to_pylist() == ["unknown", "registered"]
+    assert found.column("direction").to_pylist() == ["talk_out", "talk_in"]
+    assert found.column("role").to_pylist() == ["serving", "neighbour"]
+
+
 cells = st.one_of(
-    st.sampled_from(["2025-11-29T08:00:00Z", "-80", "41.8", "123.4", "A1", "", "-", '"', ",", ";", "\r", "\n", "=1", "99"]),
+    st.sampled_from(["2025-11-29T08:00:00Z", "-80", "41.8", "123.4", "A1", "", "-", '"', ",", ";", "\r", "\n", "=1",
+                     "99"]),
     st.text(max_size=8), st.floats(width=32).map(str), st.integers().map(str),
 )  # fmt: skip
 
@@ -262,7 +326,10 @@ def test_no_input_crashes_a_reader_and_none_makes_a_record_up(tmp_path_factory, 
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.binary(max_size=400), prefix=st.sampled_from([b"", b"PK\x03\x04", b"\x1f\x8b\x08", b"<gpx>", b"{", b"[", b"\xff\xfe"]))
+@given(
+    data=st.binary(max_size=400),
+    prefix=st.sampled_from([b"", b"PK\x03\x04", b"\x1f\x8b\x08", b"<gpx>", b"{", b"[", b"\xff\xfe"]),
+)
 def test_no_bytes_crash_a_reader(tmp_path_factory, data, prefix):
     from devices.archives import parts
 
@@ -287,5 +354,7 @@ def test_every_field_of_the_generic_format_has_a_chinese_heading_where_people_wr
 def test_an_unknown_format_is_told_with_the_nearest():
     with pytest.raises(DevicesError, match=r"there is no log format 'gnetrack'; did you mean gnettrack\?"):
         formats.load("gnetrack")
-    with pytest.raises(DevicesError, match=r"mine.toml: no such description; `radiocov logs formats generic > mine.toml`"):
+    with pytest.raises(
+        DevicesError, match=r"mine.toml: no such description; `radiocov logs formats generic > mine.toml`"
+    ):
         formats.load("mine.toml")

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from devices import offsets
+from devices.errors import DevicesError
 from devices.health import health
 
 
-def made_fleet(seed: int, handsets: int = 24, places: int = 150, visits: int = 30, sigma: float = 4.0, tau: float = 3.0):
+def made_fleet(
+    seed: int, handsets: int = 24, places: int = 150, visits: int = 30, sigma: float = 4.0, tau: float = 3.0
+):
     """Levels of handsets with known offsets, each in some of the places."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0, tau, handsets)
@@ -75,8 +78,11 @@ def fleet_log(days: int = 40) -> str:
                 time = f"2026-{9 + day // 30:02}-{day % 30 + 1:02}T{8 + number:02}:{spot:02}:00Z"
                 where = f"{41.8 + spot * 0.0012:.5f},123.4"
                 ber = 8.0 if level < -100 else 0.5
-                lines.append(f"{time},F{number},{where},,no_service,50,"
-                             if number == 4 else f"{time},F{number},{where},{level:.1f},registered,{50 - 7 * number},{ber}")
+                lines.append(
+                    f"{time},F{number},{where},,no_service,50,"
+                    if number == 4
+                    else f"{time},F{number},{where},{level:.1f},registered,{50 - 7 * number},{ber}"
+                )
     return "\n".join(lines) + "\n"
 
 
@@ -102,6 +108,16 @@ def test_the_offset_of_the_register_is_taken_off_first(take, sqlite):
     fleet.add(sqlite, {"device_id": "F5", "calibration_offset_db": -9})
     row = next(row for row in health(sqlite)["handsets"] if row["device_id"] == "F5")
     assert abs(row["offset_db"]) < 2.5 and not any(reason.startswith("reads ") for reason in row["reasons"])
+
+
+def test_one_handset_is_held_against_all_others(take, sqlite):
+    from devices.query import Wanted
+
+    take(fleet_log())
+    every = {row["device_id"]: row for row in health(sqlite)["handsets"]}
+    assert health(sqlite, Wanted(devices=["F5"]))["handsets"] == [every["F5"]]
+    with pytest.raises(DevicesError, match="no handset Z9"):
+        health(sqlite, Wanted(devices=["Z9"]))
 
 
 def test_an_empty_store_has_no_handsets(sqlite):

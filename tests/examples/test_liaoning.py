@@ -166,7 +166,8 @@ def test_with_boundaries_nothing_leaves_its_county(real, districts, province):
 
 
 def test_sites_move_to_hills_near_them(real):
-    from terrain.elevation import ElevationSource, read_elevation
+    from terrain.elevation import read_elevation
+    from terrain.sources import ElevationSource
 
     before = {s.name: s for s in read_inputs(load_project(EXAMPLE)).sites}
     inputs = read_inputs(load_project(real)).or_raise()

@@ -141,6 +141,22 @@ def test_bad_ant_files_are_told(write):
         "0 or a negative number" for line, word in ((3, "2.5"), (4, "x"))]
 
 
+pieces = st.sampled_from(["HORIZONTAL 360", "VERTICAL 360", "GAIN 8", "GAIN", "FREQUENCY x", "0 0", "1 -1", "5.5 2",
+                          "nan 3", "-3", "0", "1e9", "TILT", "#", "NAME"])
+
+
+@given(st.sampled_from([".msi", ".pln", ".ant"]), st.lists(pieces | st.text(max_size=15), max_size=40))
+def test_whatever_is_in_a_file_it_is_read_or_told(tmp_path_factory, suffix, made):
+    path = tmp_path_factory.mktemp("antennas") / f"a{suffix}"
+    path.write_text("\n".join(made), encoding="utf-8")
+    try:
+        pattern = read_pattern(path)
+    except ProjectError as error:
+        assert error.problems
+    else:
+        assert np.isfinite(pattern.horizontal_db).all() and np.isfinite(pattern.vertical_db).all()
+
+
 SAMPLES = {
     "SV460-SF2SNM_0890_00T.msi": (17.15, 890, 0), "SV460-SF2SNM_0920_00T.msi": (17.15, 920, 0),
     "B800A065-18-0E.pln": (15.75, 851, 0), "B800A065-18-4E.pln": (15.75, 851, 4),

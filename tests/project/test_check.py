@@ -54,7 +54,7 @@ def test_a_whole_project_has_a_plan_and_no_problem(folder):
     combined = len(plan.states) * plan.pixels * SECONDS_PER_PIXEL
     services = (plan.seconds - START_SECONDS - plan.receivers * SECONDS_PER_RECEIVER / 4) * 4 / combined
     assert services == pytest.approx(round(services)) and services >= 1
-    assert plan.disk_bytes == plan.receivers * 4 + 2 * plan.pixels * (6 + 2 * 24)
+    assert plan.disk_bytes == plan.pixels * 11 + plan.receivers * 4 + 2 * plan.pixels * (6 + 2 * 24)
     assert plan.memory_bytes > plan.pixels * 10
     shown = json.loads(json.dumps(report.to_dict()))
     assert shown["ok"] and shown["plan"]["pixels"] == plan.width * plan.height
@@ -112,6 +112,28 @@ def test_land_cover_that_ends_early_is_a_warning(folder):
     raster(folder, (121.5, 42.1, 123.0, 42.7), "landcover.tif", dtype="uint8")
     (line,) = told(check_path(folder))
     assert line.startswith("warning: project.toml: terrain.landcover: covers 5")
+
+
+def test_all_that_the_terrain_table_names_is_opened(folder):
+    sources = ('[[terrain.sources]]\nfiles = "terrain/e*.tif"\nsurface = true\n'
+               '[terrain.clutter]\nfiles = "terrain/heights.tif"\n[model]\n')
+    for line in ('elevation = ["terrain/elevation.tif"]', 'vertical_unit = "m" ', "surface = true "):
+        edit(folder, line, f"# {line}")
+    edit(folder, "[model]\n", sources)
+    assert [line.split(": ")[3] for line in told(check_path(folder))] == [
+        'there is no file "terrain/heights.tif" beside the project; put it there or correct the name']
+    raster(folder, ALL, "heights.tif", crs=None)
+    raster(folder, (121.5, 42.1, 123.0, 42.7))
+    short, bare = told(check_path(folder))
+    assert "terrain.sources: covers 5" in short and short.startswith("error")
+    assert "terrain.clutter: " in bare and "heights.tif" in bare and "no coordinate system" in bare
+
+
+def test_a_unit_that_the_file_contradicts_is_told(folder):
+    with rasterio.open(folder / "terrain/elevation.tif", "r+") as dataset:
+        dataset.set_band_unit(1, "ft")
+    (line,) = told(check_path(folder))
+    assert "set vertical_unit = 'ft'" in line
 
 
 def test_a_bad_legend_is_told(folder):

@@ -6,7 +6,6 @@ import pytest
 from scipy.special import ndtr
 
 from radiocov.link import (
-    budgets,
     isotropic_level_dbm,
     location_variability_db,
     service_margin_db,
@@ -84,48 +83,3 @@ def test_location_variability_at_350_mhz(pixel, sigma):
 def test_independent_errors_add_in_squares():
     assert total_sigma_db(3.0, 4.0) == 5.0
     assert total_sigma_db(np.float32([3]), np.float32([4])).dtype == np.float32
-
-
-def contributions(budget):
-    return [t for t in budget.terms if not t.is_total]
-
-
-def both_budgets(terminal=HIP, **changes):
-    options = {"attenuation_db": 2.0, "loss_db": 140.0, "sigma_db": 7.5, "loss_source": "P.1812-8",
-               "sigma_source": "stated", **changes}
-    return budgets(SITE, terminal, BASE, **options)
-
-
-def test_budget_line_by_line_talk_out():
-    out, _ = both_budgets()
-    assert [(t.term, t.value) for t in out.terms[:11]] == [
-        ("Site power", 47.0), ("Site losses (combiner, feeder)", -5.5), ("Site antenna gain", 9.0),
-        ("EIRP of the maximum", 50.5), ("Antenna pattern (omni)", -2.0), ("Basic transmission loss", -140.0),
-        ("Level at an isotropic antenna", -91.5), ("Terminal antenna gain", 0.0),
-        ("Carry loss (antenna, body, vehicle)", -12.0), ("Level at the terminal's port", -103.5),
-        ("Threshold, turned", 111.0)]
-    assert (out.level_dbm, out.margin_db) == (-103.5, 7.5)
-    assert out.probability == pytest.approx(0.841344746, abs=1e-9)  # Phi(1)
-    assert out.terms[5].source == "P.1812-8" and out.terms[1].source == "sites.csv, A"
-
-
-def test_budget_line_by_line_talk_in():
-    _, back = both_budgets()
-    assert [(t.term, t.value) for t in back.terms[:11]] == [
-        ("Terminal power", 35.0), ("Carry loss (antenna, body, vehicle)", -12.0),
-        ("Terminal antenna gain", 0.0), ("EIRP", 23.0), ("Basic transmission loss", -140.0),
-        ("Antenna pattern (omni)", -2.0), ("Site antenna gain", 9.0),
-        ("Site losses (combiner, feeder)", -5.5), ("Level at the site's port", -115.5),
-        ("Threshold, turned", 113.0), ("Diversity gain", 3.0)]
-    assert (back.level_dbm, back.margin_db) == (-115.5, 0.5)
-
-
-@pytest.mark.parametrize("terminal", [HIP, VEHICLE])
-def test_budgets_add_up_and_agree_with_the_raster_functions(terminal):
-    out, back = both_budgets(terminal, loss_db=131.7)
-    level = isotropic_level_dbm(50.5, 2.0, 131.7)
-    assert out.margin_db == pytest.approx(talk_out_margin_db(level, terminal), abs=1e-9)
-    assert back.margin_db == pytest.approx(talk_in_margin_db(2.0, 131.7, SITE, terminal, BASE), abs=1e-9)
-    for budget in (out, back):
-        assert budget.margin_db == pytest.approx(sum(t.value for t in contributions(budget)), abs=1e-9)
-        assert budget.to_dict()["terms"][0]["unit"] == "dBm"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiocov.columns import COLUMNS, parse_coordinate, parse_date
+from radiocov.columns import BASIC, parse_coordinate, parse_date
 from radiocov.network import Site, in_state, parse_sites, read_sites, write_sites
 
-HEADER = ",".join(name for name in COLUMNS if name != "site")
+HEADER = ",".join(name for name in BASIC if name != "site")
 GOOD = "s1,One,123.4,41.8,45,47,5,,9,,,,2015-06-30,existing"
 
 
@@ -147,7 +147,7 @@ def test_headers_are_checked(header, expected):
         ("id,name".encode("utf-16"), 'is encoded in UTF-16; save it as "CSV UTF-8"'),
         (b"PK\x03\x04rest", 'is a spreadsheet workbook, not a CSV file; save it as "CSV UTF-8"'),
         (b"a\x00b", 'contains binary data; save it as "CSV UTF-8"'),
-        (b"", f"is empty; give a header row: {','.join(COLUMNS)}"),
+        (b"", f"is empty; give a header row: {','.join(BASIC)}"),
         (rows(), "contains no site; give one row for each transmitter"),
         (rows('s1,"a"b'), "is not a CSV table (',' expected after '\"'); "
                           "save it again as CSV, with quotes in pairs"),

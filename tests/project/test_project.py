@@ -178,3 +178,90 @@ def test_a_planning_level_as_threshold_warns_of_counting_margins_twice(load):
     warning = next(w for w in load(ABOUT + text).warnings if "threshold" in w.where)
     assert warning.where == "line 7, terminals.threshold_dbm"
     assert warning.message.startswith("-95 dBm looks like a planning level")
+
+
+SOURCES = """
+[[terrain.sources]]
+files = "dsm"
+label = "City"
+surface = true
+[[terrain.sources]]
+files = ["a/*.hgt", "b.tif"]
+surface = false
+vertical_unit = "ft"
+nodata = [-9999, 0]
+voids = "sea"
+crs = "EPSG:4326"
+"""
+
+
+def test_sources_say_for_themselves_what_they_are(load, tmp_path):
+    from radiocov.inputs import elevation_sources
+
+    (tmp_path / "dsm").mkdir()
+    (tmp_path / "a").mkdir()
+    for name in ("dsm/x.tif", "a/n.hgt", "b.tif"):
+        (tmp_path / name).touch()
+    project = load(ABOUT + SOURCES)
+    assert project.warnings == ()
+    first, second = elevation_sources(project)
+    assert (first.files, first.surface, first.label) == ((tmp_path / "dsm",), True, "City")
+    assert second.files == (tmp_path / "a/*.hgt", tmp_path / "b.tif")
+    assert (second.vertical_unit, second.surface, second.nodata) == ("ft", False, (-9999, 0))
+    assert (second.voids, second.crs) == ("sea", "EPSG:4326")
+    assert project.elevation_files == [*first.files, *second.files]
+
+
+def test_a_list_of_files_is_a_source_each(load, tmp_path):
+    from radiocov.inputs import elevation_sources
+
+    text = '[terrain]\nelevation = ["a.tif", "b.tif"]\nsurface = true\nvertical_unit = "ft"\n'
+    sources = elevation_sources(load(ABOUT + text))
+    assert [s.files for s in sources] == [(tmp_path / "a.tif",), (tmp_path / "b.tif",)]
+    assert all(s.surface and s.vertical_unit == "ft" and s.voids == "next" for s in sources)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[[terrain.sources]]\nfiles = "a.tif"',
+         "line 3, terrain.sources.surface: is missing; give true (trees and buildings are in the heights) or false "
+         "(bare ground)"),
+        ('[[terrain.sources]]\nfiles = 7\nsurface = true',
+         "line 4, terrain.sources.files: 7 is not accepted; give a file, a folder or a pattern such as "
+         '"terrain/*.tif" in quotes, or a list of them'),
+        ('[[terrain.sources]]\nfiles = "a.tif"\nsurface = true\nunit = "m"',
+         'line 6, terrain.sources.unit: unknown key "unit"; known here: files, label, vertical_unit, surface'),
+        ('[[terrain.sources]]\nfiles = "a.tif"\nsurface = true\nvertical_unit = "yard"',
+         'line 6, terrain.sources.vertical_unit: "yard" is not accepted; give "m", "dm", "cm", "ft" or "us-ft"'),
+        ('[terrain]\nsurface = true\n[[terrain.sources]]\nfiles = "a.tif"\nsurface = true',
+         "line 4, terrain.surface: stands beside [[terrain.sources]], each of which says it for itself; "
+         "leave it out here"),
+        ('[terrain.density]\nradius_m = 5',
+         "line 4, terrain.density.radius_m: 5 is not accepted; give a number from 10 to 10000 m"),
+        ('[terrain.density]\nurban = 0.9',
+         "line 3, terrain.density.dense_urban: 0.8 is not above urban (0.9); dense urban begins at a larger share "
+         "than urban"),
+        ('[terrain.clutter]\nabove = "roof"\nfiles = "a.tif"',
+         'line 4, terrain.clutter.above: "roof" is not accepted; give "ground" or "sea"'),
+        ("[terrain]\nlandcover = 3",
+         "line 4, terrain.landcover: 3 is not accepted; give a file, a folder or a pattern such as "
+         '"terrain/*.tif" in quotes, or a list of them'),
+    ],
+)  # fmt: skip
+def test_faults_of_the_terrain_table(load, text, expected):
+    lines = told(load, ABOUT + text + "\n")
+    assert lines[0].startswith("project.toml: " + expected), lines
+
+
+def test_missing_ground_of_every_kind_is_told(load):
+    rest = '[terrain]\nlandcover = ["c.tif"]\nland_mask = "m.tif"\n[terrain.clutter]\nfiles = "h/*.tif"\n'
+    named = [(w.where.split(", ")[1], w.message) for w in load(ABOUT + rest + SOURCES).warnings]
+    assert [where for where, _ in named] == [
+        "terrain.landcover", "terrain.land_mask", "terrain.clutter.files", *["terrain.sources.files"] * 3,
+    ]  # fmt: skip
+    assert '"a/*.hgt"' in named[-2][1]
+
+
+def test_an_extent_may_go_on_beyond_180_degrees(load):
+    assert load(ABOUT + "[grid]\nextent = [179.5, -17, 180.5, -16]\n").grid.extent[2] == 180.5

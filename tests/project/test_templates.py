@@ -54,3 +54,19 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "f").touch()
     with pytest.raises(ProjectError, match="is a file; give a folder for the project"):
         init_project(tmp_path / "f")
+
+
+def test_the_ground_that_is_commented_out_is_accepted(tmp_path):
+    """Whoever takes the comment signs away gets what the comments promise."""
+    init_project(tmp_path)
+    path = tmp_path / "project.toml"
+    text = path.read_text(encoding="utf-8")
+    head, tail = text.split("# More about the ground", 1)
+    for line in ('elevation = ["terrain/elevation.tif"]', 'vertical_unit = "m" ', "surface = true "):
+        assert line in head
+        head = head.replace(line, f"# {line}")
+    tail = "\n".join(line.removeprefix("# ") for line in tail.split("\n")[2:])
+    path.write_text(head + tail, encoding="utf-8")
+    terrain = load_project(tmp_path).terrain
+    assert [source.surface for source in terrain.all_sources] == [True, False]
+    assert terrain.clutter.above == "ground" and terrain.density.dense_urban == 0.8

@@ -7,12 +7,13 @@ import pytest
 import rasterio
 from scipy.ndimage import map_coordinates
 
-from terrain.elevation import ElevationSource
 from terrain.errors import TerrainError
 from terrain.grid import Grid
 from terrain.ground import COASTAL_LAND, INLAND, SEA, Ground
-from terrain.load import load_ground, zones
+from terrain.load import load_ground
 from terrain.profile import profile
+from terrain.sea import mark_coast
+from terrain.sources import ElevationSource
 
 CRS = "EPSG:32651"
 # 80 km x 20 km at 200 m: sea in the west 10 km, a pond, land rising to the east.
@@ -64,18 +65,21 @@ def test_zones_and_classes(files):
     json.dumps(ground.provenance)
 
 
+def coast_of_the_first_column():
+    zone = np.full(GRID.shape, INLAND, np.uint8)
+    zone[:, 0] = SEA
+    mark_coast(zone, np.zeros(GRID.shape, np.float32), GRID)
+    return zone
+
+
 def test_reach_of_the_coast_ends_at_50_km():
-    sea = np.zeros(GRID.shape, bool)
-    sea[:, 0] = True
-    zone = zones(np.zeros(GRID.shape, np.float32), sea, GRID)
+    zone = coast_of_the_first_column()
     assert (zone[:, 1:251] == COASTAL_LAND).all() and (zone[:, 251:] == INLAND).all()
 
 
 def test_blocks_of_large_grids_stay_within_a_block(monkeypatch):
-    sea = np.zeros(GRID.shape, bool)
-    sea[:, 0] = True
-    monkeypatch.setattr("terrain.load._DISTANCE_CELLS", 3000)
-    zone = zones(np.zeros(GRID.shape, np.float32), sea, GRID)
+    monkeypatch.setattr("terrain.sea._DISTANCE_CELLS", 3000)
+    zone = coast_of_the_first_column()
     assert abs(int((zone[0] == COASTAL_LAND).sum()) - 250) <= 4 and zone.shape == GRID.shape
 
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.warp import Resampling, reproject, transform_bounds
 
 from terrain.errors import TerrainError
 from terrain.grid import Grid
-from terrain.landcover import COLUMNS, packaged_legends, read_landcover, read_legend
+from terrain.landcover import of_kind, read_landcover
+from terrain.legend import COLUMNS, packaged_legends, read_legend
 
 GRID = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 50.0, 20, 10)
 HEADER = ",".join(COLUMNS)
@@ -33,7 +35,9 @@ def write(path, codes, step, nodata=None):
 
 
 def test_packaged_legends_follow_p1812():
-    assert packaged_legends() == ["esa-worldcover", "radiocov"]
+    assert packaged_legends() == [
+        "clcd", "corine", "corine-grid", "esa-worldcover", "globeland30", "radiocov",
+    ]  # fmt: skip
     ours = {c.name: c for c in read_legend("radiocov")}
     assert [ours[n].height_m for n in ("water", "open", "suburban", "urban", "forest", "dense-urban")] == [
         0, 0, 10, 15, 15, 20,
@@ -54,7 +58,7 @@ def test_nearest_and_no_data(tmp_path):
     assert cover.provenance["sources"][0]["resampling"] == "nearest"
     assert cover.provenance["no_data_share"] == 1 / 200
     assert cover.provenance["shares"]["water"] == pytest.approx(49 / 200)
-    assert cover.of_kind("water", "nodata").sum() == 50
+    assert of_kind(cover.classes, "water", "nodata")[cover.class_index].sum() == 50
 
 
 def test_mode_when_the_source_is_much_finer(tmp_path):
@@ -120,7 +124,7 @@ def test_legend_as_a_chinese_spreadsheet_saves_it(tmp_path):
         path.write_bytes(f"{HEADER}\r\n{GOOD}\r\n\r\n".encode(encoding))
         assert read_legend(path)[0].label_zh == "水域"
     with pytest.raises(TerrainError, match="neither a packaged one"):
-        read_legend("corine")
+        read_legend("corina")
 
 
 def test_real_worldcover_tile(shared):
@@ -131,3 +135,36 @@ def test_real_worldcover_tile(shared):
     shares = cover.provenance["shares"]
     assert cover.provenance["sources"][0]["resampling"] == "mode"
     assert shares["tree"] > 0.3 and 0 < shares["built-up"] < 0.1
+
+
+def test_built_in_legends_agree_on_what_classes_mean():
+    """The same land has the same height in every legend (P.1812 Table 2)."""
+    codes = {"esa-worldcover": (10, 40, 50, 80), "globeland30": (20, 10, 80, 60), "clcd": (2, 1, 8, 5),
+             "corine": (312, 211, 121, 512), "corine-grid": (24, 12, 3, 41)}  # fmt: skip
+    for name, (forest, crop, built, water) in codes.items():
+        of = {c.id: c for c in read_legend(name)}
+        assert [of[c].kind for c in (forest, crop, built, water)] == ["trees", "open", "built", "water"], name
+        assert [of[c].height_m for c in (forest, crop, built, water)] == [15, 0, 15, 0], name
+    three_digits, grid = (read_legend(name) for name in ("corine", "corine-grid"))
+    assert len(grid) == 44 + 3 and [c.name for c in grid[:44]] == [c.name for c in three_digits[:44]]
+    assert [c.id for c in grid[:44]] == list(range(1, 45)) and three_digits[0].id == 111
+
+
+def test_land_cover_in_another_plane(made, tmp_path):
+    """CORINE comes in EPSG:3035: a border along a meridian stays where it is."""
+    def split(lon, lat):
+        return np.where(lon < 10.5, 312, 211)
+
+    one = made.degree_tile(tmp_path / "ll.tif", split, 45, 10, 600, 600, dtype=np.int16)
+    with rasterio.open(one) as dataset:
+        left, bottom, right, top = transform_bounds(dataset.crs, "EPSG:3035", *dataset.bounds)
+        transform = Affine(100, 0, left, 0, -100, top)
+        codes = np.zeros((int(top - bottom) // 100, int(right - left) // 100), np.int16)
+        reproject(rasterio.band(dataset, 1), codes, dst_transform=transform, dst_crs="EPSG:3035", dst_nodata=0,
+                  resampling=Resampling.nearest)  # fmt: skip
+    cover = made.write(tmp_path / "laea.tif", codes, transform, crs="EPSG:3035", nodata=0)
+    grid = Grid.covering((10.3, 45.3, 10.7, 45.7), 250)
+    found = read_landcover(cover, "corine", grid)
+    names = np.array([c.name for c in found.classes])[found.class_index]
+    wrong = names != np.where(made.expected(split, grid) == 312, "coniferous", "arable")
+    assert wrong.mean() < 0.01 and found.provenance["no_data_share"] == 0

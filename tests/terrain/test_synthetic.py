@@ -10,11 +10,11 @@ from shapely import Point
 from shapely.geometry import shape
 from shapely.ops import unary_union
 
-from terrain.elevation import ElevationSource
 from terrain.errors import TerrainError
 from terrain.ground import SEA
-from terrain.landcover import read_legend
+from terrain.legend import read_legend
 from terrain.load import load_ground
+from terrain.sources import ElevationSource
 from terrain.synthetic import make_prefecture, write_prefecture
 
 

@@ -1,0 +1,63 @@
+"""A rehearsal over a project's coverage: the levels are the rasters'."""
+
+import csv
+import json
+import statistics
+
+import pytest
+import rasterio
+
+
+def states(folder):
+    return [state["state"] for state in json.loads((folder / "out" / "manifest.json").read_text())["states"]]
+
+
+def middle_route(folder, path):
+    """A short way round the place of the strongest level."""
+    from rasterio.warp import transform
+
+    with rasterio.open(folder / "out" / states(folder)[-1] / "level_dbm.tif") as raster:
+        levels = raster.read(1, masked=True)
+        row, col = divmod(int(levels.argmax()), raster.width)
+        xs, ys = zip(raster.xy(row, col), raster.xy(row, max(0, col - 40)), strict=True)
+        lons, lats = transform(raster.crs, "EPSG:4326", xs, ys)
+    path.write_text("lon,lat\n" + "".join(f"{lon:.7f},{lat:.7f}\n" for lon, lat in zip(lons, lats, strict=True)))
+
+
+def test_the_levels_of_a_drive_are_those_of_the_rasters_less_the_loss(computed, radiocov, tmp_path):
+    route, out = tmp_path / "way.csv", tmp_path / "day.csv"
+    middle_route(computed, route)
+    ran = radiocov("logs", "simulate", computed, "--route", route, "--kind", "pdt", "--seconds", "600", "--to", out,
+                   "--loss-db", "12", "--start", "2026-11-24T08:00:00", "-q")  # fmt: skip
+    assert ran.code == 0 and f"coverage of {states(computed)[-1]}" in ran.err
+    with open(out, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["rssi_dbm"] and row["service_state"] == "registered"]
+    assert len(rows) > 100
+    from rasterio.warp import transform
+
+    folder = computed / "out" / states(computed)[-1]
+    differences = []
+    with rasterio.open(folder / "level_dbm.tif") as raster, rasterio.open(folder / "best_server.tif") as servers:
+        for row in rows:
+            (x,), (y,) = transform("EPSG:4326", raster.crs, [float(row["lon"])], [float(row["lat"])])
+            pixel = raster.index(x, y)
+            differences.append(float(row["rssi_dbm"]) - float(raster.read(1)[pixel]) + 12)
+            assert int(row["site_id"]) in servers.read(1)[tuple(slice(max(0, i - 1), i + 2) for i in pixel)]
+    assert statistics.median(differences) == pytest.approx(0, abs=3)
+
+
+def test_a_route_outside_and_a_project_without_coverage_are_told(computed, small_inputs, radiocov, tmp_path):
+    route = tmp_path / "way.csv"
+    route.write_text("lon,lat\n10,10\n10.1,10\n")
+    ran = radiocov("logs", "simulate", computed, "--route", route, "--to", tmp_path / "x.csv")
+    assert ran.code == 2 and "no place of it lies in the computed area" in ran.err
+    ran = radiocov("logs", "simulate", small_inputs, "--to", tmp_path / "x.csv")
+    assert ran.code == 2 and "run `radiocov coverage`" in ran.err
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_without_a_route_it_drives_round_the_middle(computed, radiocov, tmp_path):
+    ran = radiocov("logs", "simulate", computed, "--seconds", "20", "--to", tmp_path / "x.journal")
+    assert ran.code == 0 and "(SYNTHETIC)" in ran.out
+    ran = radiocov("logs", "replay", tmp_path / "x.journal")
+    assert ran.code == 0 and "00001001" in ran.out
