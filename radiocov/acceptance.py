@@ -186,14 +186,18 @@ def _margins(frame: Frame, service: Service, measurements: Measurements,
     terminal = project.terminal(service.terminal)
     carried = _carried(project, frame.rules.measured_with, terminal)
     port = (terminal.antenna_gain_dbi - terminal.carry_loss_db) - (carried.antenna_gain_dbi - carried.carry_loss_db)
-    needs = {
-        "talk-out": terminal.threshold_dbm - port,
-        "talk-in": project.base.threshold_dbm - project.base.diversity_gain_db
-        - port - (terminal.power_dbm - carried.power_dbm),
-    }  # fmt: skip
     predicted = {name: _predicted(frame, service, levels[name], measurements.samples[name]) for name in levels}
-    found = {name: (levels[name], levels[name].level_dbm - needs[name], predicted[name]["probability", name])
-             for name in levels}  # fmt: skip
+    found = {}
+    for name, tiles in levels.items():
+        if name == "talk-out":
+            # what the prediction has between level and margin, noise and walls among it; else the plain threshold
+            isotropic = predicted[name]["level", name]
+            needs = isotropic - predicted[name]["margin", name] + carried.antenna_gain_dbi - carried.carry_loss_db
+            needs = np.where(np.isnan(needs), terminal.threshold_dbm - port, needs)
+        else:
+            needs = project.base.threshold_dbm - project.base.diversity_gain_db
+            needs = needs - port - (terminal.power_dbm - carried.power_dbm)
+        found[name] = tiles, tiles.level_dbm - needs, predicted[name]["probability", name]
     first = "talk-out" if "talk-out" in levels else "talk-in"
     other = {"talk-out": "talk-in", "talk-in": "talk-out"}[first]
     if service.direction == "both" or service.direction not in found:
@@ -223,7 +227,8 @@ def _carried(project: Any, wanted: str, default: Terminal) -> Terminal:
 
 
 def _predicted(frame: Frame, service: Service, levels: TileLevels, samples: Any) -> dict[tuple[str, str], np.ndarray]:
-    """Means over the pixels in which a tile was measured, (tiles,), by ("margin" or "probability", direction)."""
+    """Means over the pixels in which a tile was measured, (tiles,): by ("margin" or "probability", direction), and
+    ("level", "talk-out"), that at an isotropic antenna."""
     plane = frame.grid.plane
     u, v = plane.pixels(samples.lon, samples.lat)
     at = levels.at(_keys(frame.grid, u, v))
@@ -232,16 +237,20 @@ def _predicted(frame: Frame, service: Service, levels: TileLevels, samples: Any)
     pairs = np.unique(np.stack([at[there], pixel]), axis=1)
     tile, row, col = pairs[0], pairs[1] // plane.width, pairs[1] % plane.width
     found = {}
-    for what in ("margin", "probability"):
-        for direction, band in BANDS.items():
-            name = f"{what}_{service.id}.tif"
-            values = at_points(
-                col + 0.5, row + 0.5, plane, lambda w, name=name, band=band: frame.results.band(name, band, w)
-            )
-            known = ~np.isnan(values)
-            n = np.bincount(tile[known], minlength=len(levels.key))
-            total = np.bincount(tile[known], values[known], minlength=len(levels.key))
-            found[what, direction] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    wanted = {
+        (what, d): (f"{what}_{service.id}.tif", band)
+        for what in ("margin", "probability")
+        for d, band in BANDS.items()
+    }
+    wanted["level", "talk-out"] = "level_dbm.tif", 1
+    for key, (name, band) in wanted.items():
+        values = at_points(
+            col + 0.5, row + 0.5, plane, lambda w, name=name, band=band: frame.results.band(name, band, w)
+        )
+        known = ~np.isnan(values)
+        n = np.bincount(tile[known], minlength=len(levels.key))
+        total = np.bincount(tile[known], values[known], minlength=len(levels.key))
+        found[key] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
     return found
 
 

@@ -16,7 +16,7 @@ from radiocov.problems import Problem, ProjectError
 from targets.derive import Rule, classify, outlines
 from targets.sums import polygonal
 from terrain.errors import TerrainError
-from terrain.landcover import read_landcover
+from terrain.landcover import of_kind, read_landcover
 
 SMALLEST_PART = 0.05  # of rule.smallest_km2: slivers that a county's border cuts off
 
@@ -29,7 +29,7 @@ def write_derived_areas(inputs: Inputs, rule: Rule, path: Path) -> list[dict[str
     """
     project = inputs.project
     driver_of(path)
-    if project.landcover_file is None:
+    if not project.landcover_files:
         raise ProjectError(
             Problem(
                 project.path.name,
@@ -40,18 +40,19 @@ def write_derived_areas(inputs: Inputs, rule: Rule, path: Path) -> list[dict[str
         )
     grid = project_grid(inputs)
     try:
-        cover = read_landcover(project.landcover_file, project.legend, grid)
+        cover = read_landcover(project.landcover_files, project.legend, grid)
     except TerrainError as error:
         raise ProjectError(Problem(project.path.name, "terrain.landcover", str(error))) from error
-    land = ~cover.of_kind("water", "nodata")
-    pieces = outlines(classify(cover.of_kind("built"), land, grid.resolution_m, rule), grid.transform)
+    built = of_kind(cover.classes, "built")[cover.class_index]
+    land = ~of_kind(cover.classes, "water", "nodata")[cover.class_index]
+    pieces = outlines(classify(built, land, grid.resolution_m, rule), grid.transform)
     to_grid = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     found = _by_county(inputs, pieces, to_grid, rule) or [
         ({"class": name, "name": f"{name} {n}", "name_zh": "", "city": "", "county": ""}, shape)
         for n, (name, shape) in enumerate(pieces, start=1)
     ]
     if not found:
-        raise ProjectError(Problem(project.landcover_file.name, "", "has no built-up area that is large enough",
+        raise ProjectError(Problem(project.landcover_files[0].name, "", "has no built-up area that is large enough",
                                    "lower --suburban or --smallest-km2, or check the legend"))  # fmt: skip
     rows = [{**row, "area_km2": round(shape.area / 1e6, 3), "rule": rule.in_words()} for row, shape in found]
 

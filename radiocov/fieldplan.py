@@ -26,7 +26,7 @@ GPX = "http://www.topografix.com/GPX/1/1"
 
 @dataclass(frozen=True)
 class PlannedTarget:
-    """Tiles drawn for one target: see `Drawn`. predicted: expected share; overdesign: what the number follows from."""
+    """Tiles drawn for one target: see `Drawn`. predicted: expected share; overdesign: what the number comes from."""
 
     target: Target
     required: float

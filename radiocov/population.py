@@ -27,7 +27,7 @@ def people_per_km2(path: Path, unit: str, grid: Grid) -> Callable[[Any], np.ndar
 
     def density(window: Any) -> np.ndarray:
         with opened(path, "population") as dataset:
-            fine = grid.resolution_m >= FINE_RATIO * native_step_m(dataset, grid)
+            fine = grid.resolution_m >= FINE_RATIO * native_step_m(dataset.res, dataset.crs, grid)
             with WarpedVRT(
                 dataset, crs=grid.crs, transform=grid.transform @ rasterio.Affine.translation(window.col, window.row),
                 width=window.width, height=window.height, add_alpha=False,
