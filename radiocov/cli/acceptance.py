@@ -98,28 +98,28 @@ def evaluation_command(command: Callable) -> Callable:
     return command
 
 
-def _evaluate(
-    project: str,
-    logs: tuple[str, ...],
-    plan_file: str | None,
-    period: str,
-    tile_m: float,
-    confidence: float,
-    access: str | None,
-    reach_m: float | None,
-    statistic: str,
-    measured_with: str,
-    format_: str,
-    datum: str | None,
-    zone: str,
-    device: str,
-    store_url: str,
-    output: str | None,
-    must_meet: bool,
-    as_csv: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def judged_logs(
+    inputs: Any, logs: tuple[str, ...], plan_file: str | None, period: str, chosen: dict[str, Any], show: Any
+) -> Any:
+    """The evaluation of logs by what `tile_options` and `logs_options` chose (but the period)."""
+    from devices.formats.fields import Declared
+    from radiocov.acceptance import Rules, evaluate, frame
+    from radiocov.fieldplan import read_plan
+    from radiocov.measurements import read_logs
+
+    named = ("tile_m", "confidence", "reach_m", "access", "statistic", "measured_with")
+    rules = Rules(**{key: chosen[key] for key in named})
+    planned = read_plan(plan_file) if plan_file else None
+    declared = Declared(chosen["device"], chosen["zone"], "", chosen["datum"] or "")
+    measured = read_logs(inputs.project, logs, declared, chosen["format_"], chosen["store_url"], show)
+    show("judging tiles", 0, 1)
+    found = evaluate(frame(inputs, inputs.project.output_folder, period, rules), measured, planned)
+    show("judging tiles", 1, 1)
+    return found
+
+
+def _evaluate(project: str, logs: tuple[str, ...], plan_file: str | None, period: str, output: str | None,
+              must_meet: bool, as_csv: bool, as_json: bool, quiet: bool, **chosen: Any) -> None:  # fmt: skip
     """Judge measured levels tile by tile: pass or fail for every service and direction, and what that proves.
 
     LOGS are drive logs (`radiocov logs formats`); without any, the project's fleet store is read. A tile counts from
@@ -134,28 +134,18 @@ def _evaluate(
     """
     from pathlib import Path
 
-    from devices.formats.fields import Declared
     from radiocov import proof
-    from radiocov.acceptance import Rules, evaluate, frame
     from radiocov.features import driver_of, write_features
-    from radiocov.fieldplan import read_plan
-    from radiocov.measurements import read_logs
 
     if output:
         driver_of(Path(output))
     inputs = read_all(project)
-    planned = read_plan(plan_file) if plan_file else None
-    rules = Rules(tile_m, confidence, reach_m, access, statistic=statistic, measured_with=measured_with)
     with progress(quiet or as_json) as show:
-        measured = read_logs(inputs.project, logs, Declared(device, zone, "", datum or ""), format_, store_url, show)
-        show("judging tiles", 0, 1)
-        state = frame(inputs, inputs.project.output_folder, period, rules)
-        found = evaluate(state, measured, planned)
-        show("judging tiles", 1, 1)
+        found = judged_logs(inputs, logs, plan_file, period, chosen, show)
     rows = proof.tile_rows(found) if output or as_csv else []
     if output:
         seen = [row for row in rows if row["status"] != "not visited"]
-        write_features(Path(output), {"tiles": (proof.outlines(state, seen), seen)})
+        write_features(Path(output), {"tiles": (proof.outlines(found.frame, seen), seen)})
     if as_json:
         print_json(proof.to_dict(found))
     elif as_csv:

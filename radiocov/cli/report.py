@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from radiocov.cli.acceptance import logs_options, tile_options
+from radiocov.cli.acceptance import judged_logs, logs_options, tile_options
 from radiocov.cli.common import progress, project_argument, quiet_option, read_all
 
 
@@ -26,26 +28,8 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @tile_options
 @logs_options
 @quiet_option
-def report(
-    project: str,
-    lang: str,
-    output: str | None,
-    logs: tuple[str, ...],
-    plan_file: str | None,
-    period: str,
-    tile_m: float,
-    confidence: float,
-    access: str | None,
-    reach_m: float | None,
-    statistic: str,
-    measured_with: str,
-    format_: str,
-    datum: str | None,
-    zone: str,
-    device: str,
-    store_url: str,
-    quiet: bool,
-) -> None:
+def report(project: str, lang: str, output: str | None, logs: tuple[str, ...], plan_file: str | None, period: str,
+           quiet: bool, **chosen: Any) -> None:  # fmt: skip
     """Write the document for the archive: targets, maps, tables by city and county, gaps, proof and provenance.
 
     HTML that prints well on A4, with everything in one file; PDF where a Chromium, Chrome or Edge is on the machine.
@@ -58,14 +42,10 @@ def report(
     """
     from pathlib import Path
 
-    from devices.formats.fields import Declared
-    from radiocov.acceptance import Rules, evaluate, frame
     from radiocov.compliance import judge_all
-    from radiocov.fieldplan import read_plan
-    from radiocov.measurements import read_logs
     from radiocov.report import write_report
 
-    if plan_file and not (logs or store_url):
+    if plan_file and not (logs or chosen["store_url"]):
         raise click.UsageError("--plan needs the --logs of its drive, or --store")
     inputs = read_all(project)
     folder = inputs.project.output_folder
@@ -75,12 +55,7 @@ def report(
         judged = judge_all(inputs, folder, [period] if period else [])
         show("judging the targets", 1, 1)
         proof = None
-        if logs or store_url:
-            planned = read_plan(plan_file) if plan_file else None
-            rules = Rules(tile_m, confidence, reach_m, access, statistic=statistic, measured_with=measured_with)
-            measured = read_logs(
-                inputs.project, logs, Declared(device, zone, "", datum or ""), format_, store_url, show
-            )
-            proof = evaluate(frame(inputs, folder, judged[-1][0].period, rules), measured, planned)
+        if logs or chosen["store_url"]:
+            proof = judged_logs(inputs, logs, plan_file, judged[-1][0].period, chosen, show)
         write_report(inputs, judged, path, lang, proof, show)
     click.echo(path.resolve().as_uri())
