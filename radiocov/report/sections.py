@@ -177,7 +177,7 @@ def assumptions(w: Words, inputs: Inputs, judged: Judged) -> str:
             w("a_terrain"),
             w("a_terrain_text", source=o["terrain"], native=f"{native:g}", step=f"{o['resolution_m']:g}"),
         ),
-        (w("a_surface"), w.known("surface", ground["surface_rule"].split(":")[0])),
+        (w("a_surface"), _heights(w, ground)),
         (w("a_cover"), escape(cover) or w("none")),
         (
             w("a_error"),
@@ -197,6 +197,14 @@ def assumptions(w: Words, inputs: Inputs, judged: Judged) -> str:
         + "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows)
         + "</tbody></table>"
     )
+
+
+def _heights(w: Words, ground: dict[str, Any]) -> str:
+    """Whether heights are bare ground or a surface, and where clutter heights were measured."""
+    text = w.known("surface", ground["surface_rule"].split(":")[0])
+    if measured := ground.get("clutter", {}).get("measured"):
+        text += " " + w("clutter_measured", share=percent(measured["share"]), name=measured["label"])
+    return text
 
 
 def network(w: Words, inputs: Inputs, judged: Judged) -> str:
