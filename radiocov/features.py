@@ -1,4 +1,4 @@
-"""GIS features to files: GeoPackage, GeoJSON or Shapefile by the file's name, in longitude and latitude."""
+"""GIS features to files: GeoPackage or GeoJSON by the file's name, in longitude and latitude."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ import shapely
 from radiocov.files import whole
 from radiocov.problems import Problem, ProjectError
 
-DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".gpx": "GPX"}
+DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
 ONE_LAYER = (".geojson", ".json")
 
 
-def driver_of(path: Path, suffixes: Sequence[str] = (".gpkg", ".geojson", ".json")) -> str:
-    """The driver for a file's name. ProjectError where it has another ending than `suffixes`."""
-    suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise ProjectError(
-            Problem(path.name, "", "no format is known for this name", f"end it in {', '.join(suffixes)}")
-        )
-    return DRIVERS[suffix]
+def driver_of(path: Path) -> str:
+    """The driver for a file's name. ProjectError where it has another ending than those of DRIVERS."""
+    driver = DRIVERS.get(path.suffix.lower())
+    if driver is None:
+        raise ProjectError(Problem(path.name, "", "no format is known for this name", f"end it in {', '.join(DRIVERS)}"))
+    return driver
 
 
 def write_features(path: Path, layers: Mapping[str, tuple[Sequence[Any], Sequence[Mapping[str, Any]]]]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -39,7 +39,6 @@ class Frame:
     width: int
     height: int
     shade: np.ndarray
-    lines: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, inputs: Inputs, results: StateResults) -> Frame:
