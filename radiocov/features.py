@@ -21,7 +21,8 @@ def driver_of(path: Path) -> str:
     """The driver for a file's name. ProjectError where it has another ending than those of DRIVERS."""
     driver = DRIVERS.get(path.suffix.lower())
     if driver is None:
-        raise ProjectError(Problem(path.name, "", "no format is known for this name", f"end it in {', '.join(DRIVERS)}"))
+        remedy = f"end it in {', '.join(DRIVERS)}"
+        raise ProjectError(Problem(path.name, "", "no format is known for this name", remedy))
     return driver
 
 
