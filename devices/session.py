@@ -13,11 +13,14 @@ from devices.protocols import PROTOCOLS, make_parser, recognise
 from devices.protocols.base import LineParser, Live, Watch, at_s
 from devices.protocols.hytera import Hytera
 from devices.protocols.merge import Fix, Item
+from devices.protocols.values import add_flag
 from devices.records import Record
 from devices.settings import Settings
+from devices.simulated import SIMULATED_MAKER
 from devices.streams import Chunk, Counts, Event
 
 HELD_BYTES = 16384
+SYNTHETIC = "synthetic"  # what a journal notes of a simulated handset, and the flag of its records
 #: NMEA may be the positions beside another protocol: wait for its lines so long
 NMEA_ALONE_S = 3.0
 NMEA_ALONE_BYTES = 4096
@@ -202,10 +205,18 @@ class Session:
                     items += self._named(parser.assembler.fix(fix, external=True), source)
         return items
 
+    def _made_up(self, source: str) -> bool:
+        parser = self.parsers.get(source)
+        told = isinstance(parser, Parser) and parser.live.maker == SIMULATED_MAKER
+        return told or bool(self._noted.get(source, {}).get(SYNTHETIC))
+
     def _named(self, items: list[Item], source: str) -> list[Item]:
-        """Items that say which port they are from."""
+        """Items that say which port they are from, and whether a simulated handset made them."""
+        made_up = self._made_up(source)
         for i, item in enumerate(items):
             if isinstance(item, Record):
+                if made_up:
+                    add_flag(item, SYNTHETIC)
                 item.raw_ref = f"{source}:{item.row_no}" if source else str(item.row_no)
             elif isinstance(item, Event) and len(self.parsers) > 1:
                 items[i] = dataclasses.replace(item, text=f"{source}: {item.text}")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 from devices.lines import checksum
 
+SIMULATED_MAKER = "SIMULATED"  # how a simulated handset names its maker, so that its records say so
+
 KNOT_MPS = 1852 / 3600
 
 
@@ -100,7 +102,7 @@ class Tetra(Handset):
         csq = 99 if now.level_dbm is None or not now.served else min(31, max(0, round((now.level_dbm + 113) / 2)))
         area = 1000 + now.site
         facts: dict[str, Callable[[], list[str]]] = {
-            "AT+GMI?": lambda: ["+GMI: SIMULATED"], "AT+GMM?": lambda: ["+GMM: radiocov,TETRA"],
+            "AT+GMI?": lambda: [f"+GMI: {SIMULATED_MAKER}"], "AT+GMM?": lambda: ["+GMM: radiocov,TETRA"],
             "AT+GMR?": lambda: ["+GMR: 1"], "AT+GSN?": lambda: [f"+GSN: SIM{self.number}"],
             "AT+CNUMF?": lambda: [f"+CNUMF: 6,090116383{self.number.zfill(8)}"],
             "AT+CREG?": lambda: [f"+CREG: {1 if now.served else 2},{area if now.served else 0},090116383"],
@@ -144,7 +146,7 @@ class Pdt(Handset):
         return nmea(now) + said
 
     def _identity(self) -> bytes:
-        return f"+PDTID: {self.number},SIMULATED,radiocov-PDT,1,SIM{self.number}\r\n".encode()
+        return f"+PDTID: {self.number},{SIMULATED_MAKER},radiocov-PDT,1,SIM{self.number}\r\n".encode()
 
     def _status(self, now: Moment) -> bytes:
         level = "" if now.level_dbm is None or not now.served else f"{now.level_dbm:.0f}"

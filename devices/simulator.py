@@ -22,7 +22,7 @@ from devices.errors import DevicesError
 from devices.journal import Entry, Happened, Sent, Setup
 from devices.polling import Poller
 from devices.route import Route
-from devices.session import to_json
+from devices.session import SYNTHETIC, to_json
 from devices.settings import Settings
 from devices.simulated import KINDS, Handset, Moment, make
 from devices.streams import Chunk, Event
@@ -150,7 +150,8 @@ class _Station:
         self._jumped = 0.0
 
     def set_up(self) -> Entry:
-        return Setup({"protocol": self.simulated.kind, "settings": to_json(self.settings)}, self.simulated.name)
+        noted = {"protocol": self.simulated.kind, "settings": to_json(self.settings), SYNTHETIC: True}
+        return Setup(noted, self.simulated.name)
 
     def tick(self, t_s: float) -> Iterator[Entry]:
         drive, name = self.simulated.drive, self.simulated.name

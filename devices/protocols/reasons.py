@@ -13,6 +13,7 @@ REASONS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 FLAGS: dict[str, tuple[str, str]] = {
+    "synthetic": ("SYNTHETIC: from a simulated handset, no measurement", "模拟数据：来自模拟终端，并非实测"),
     "satellite_time": ("the computer's clock was off; time of the satellites used", "计算机时钟有误，采用卫星时间"),
     "sensitivity_assumed": ("no service: the usual sensitivity taken as the limit of the level",
                             "无服务：以典型灵敏度作为电平上限"),

@@ -13,7 +13,7 @@ import numpy as np
 from radiocov.antennas import SUM, direction_attenuation_db
 from radiocov.coverage.sector import Window
 from radiocov.network import Site
-from radiocov.propagation.fastmath import atan, inlined
+from radiocov.propagation.fastmath import atan
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 DEGREES = 180.0 / math.pi
@@ -97,38 +97,31 @@ def rank_servers(
     angles of departure.
     """
     shape = strongest, tile.height, tile.width
-    services = len(needs.limits_db)
-    found = Ranked(
-        np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint16),
-        np.zeros((services, tile.height, tile.width), np.uint16),
-    )  # fmt: skip
+    level = np.full(shape, -np.inf, np.float32)
+    talk_in, server = np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint16)
+    count = np.zeros((len(needs.limits_db), tile.height, tile.width), np.uint16)
+    # the least talk-out level of each service at each pixel
+    least = (needs.limits_db[:, 0, None] + needs.noise_db).astype(np.float32)[:, classes[tile.slices]]
     x, y = grid.centre_xy(tile.top + tile.height / 2, tile.left + tile.width / 2)
-    # near ones first: those after them are soon seen to be weaker
+    # near ones first: most of those after them are weaker at once
     order = sorted(range(len(servers)), key=lambda i: math.hypot(servers[i].x - x, servers[i].y - y))
     for i in order:
         s = servers[i]
         part = overlap(tile, s.transmit.loss.window)
         if part is None:
             continue
-        inside = (slice(part.top - tile.top, part.top - tile.top + part.height),
-                  slice(part.left - tile.left, part.left - tile.left + part.width))  # fmt: skip
-        here = (slice(None), *inside)
         row0, col0 = grid.rowcol(s.x, s.y)
-        eirp_dbm = s.site.eirp_max_dbm
-        # beyond this loss the site meets no service, whatever its pattern
-        out = eirp_dbm - needs.limits_db[:, 0] - needs.noise_db.min(axis=1, initial=np.inf)
-        back = s.talk_in_db - needs.limits_db[:, 1] if s.receive is None else np.full(services, np.inf)
-        farthest_db = np.minimum(out, back).max(initial=-np.inf)
         loss = s.transmit.loss.read(part)
         rx = s.receive or s.transmit
         _rank(
-            loss, elevation_m[part.slices], classes[part.slices], part.top - row0, part.left - col0,
-            grid.resolution_m, s.method, eirp_dbm, *_shape(s.transmit, s.method, height_m),
-            s.receive is not None, loss if s.receive is None else rx.loss.read(part),
-            *_shape(rx, s.method, height_m), s.talk_in_db, farthest_db, needs.limits_db, needs.noise_db, i + 1,
-            found.level_dbm[here], found.talk_in_db[here], found.server[here], found.count[here],
+            loss, elevation_m[part.slices], part.top - row0, part.left - col0, grid.resolution_m, s.method,
+            s.site.eirp_max_dbm, *_shape(s.transmit, s.method, height_m), s.receive is not None,
+            loss if s.receive is None else rx.loss.read(part), *_shape(rx, s.method, height_m), s.talk_in_db, least,
+            needs.limits_db[:, 1].astype(np.float32), i + 1, part.top - tile.top, part.left - tile.left, level,
+            talk_in, server, count,
         )  # fmt: skip
-    return found
+    level[server == 0] = np.nan
+    return Ranked(level, talk_in, server, count)
 
 
 def _shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
@@ -150,77 +143,90 @@ def overlap(a: Window, b: Window) -> Window | None:
 
 @kernel
 def _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
-    """Angles from straight up, deg, under which an antenna sees a row of pixels; a loop for vector instructions."""
+    """Angles from straight up, deg, under which an antenna sees a row of pixels."""
     for c in range(down_deg.size):
         east = east_m + c * step_m
         across = math.sqrt(east * east + north_m * north_m)
         down_deg[c] = 90.0 - DEGREES * atan((elevation[c] - antenna_m) / max(across, 0.1))
 
 
-@inlined
-def _attenuation_db(
-    shape, down_deg, east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method
-):
+@kernel
+def _attenuations_db(
+    shape, elevation, antenna_m, east_m, north_m, step_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method,
+    out,
+):  # fmt: skip
+    """Attenuation towards a row of pixels, the first of which lies east_m, north_m from the antenna."""
     if shape == FLAT:
-        return 0.0
-    if shape == ROUND:
-        i = np.uint64(min(max(down_deg, 0.0), 179.0))
-        return vertical_db[i] + (vertical_db[i + np.uint64(1)] - vertical_db[i]) * (down_deg - i)
-    return direction_attenuation_db(
-        east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method
-    )
+        out[:] = 0.0
+    elif shape == ROUND:
+        _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, out)
+        for c in range(out.size):
+            i = np.uint64(min(max(out[c], 0.0), 179.0))
+            out[c] = vertical_db[i] + (vertical_db[i + np.uint64(1)] - vertical_db[i]) * (out[c] - i)
+    else:
+        for c in range(out.size):
+            out[c] = direction_attenuation_db(
+                east_m + c * step_m, north_m, elevation[c] - antenna_m, horizontal_db, vertical_db, azimuth_deg,
+                tilt_deg, method,
+            )  # fmt: skip
+
+
+@kernel
+def _levels(gain_db, attenuation_db, loss_db, out):
+    for c in range(out.size):
+        out[c] = gain_db - attenuation_db[c] - loss_db[c]
+
+
+@kernel
+def _count(level, least, way_back, least_back, count):
+    for c in range(count.size):
+        count[c] += np.uint16((level[c] >= least[c]) & (way_back[c] >= least_back))
 
 
 @kernel
 def _rank(
-    loss, elevation, classes, d_row, d_col, resolution_m, method, eirp_dbm,
+    loss, elevation, d_row, d_col, step_m, method, eirp_dbm,
     tx_shape, tx_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg, tx_tilt_deg,
     apart, rx_loss, rx_shape, rx_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg, rx_tilt_deg,
-    talk_in_db, farthest_db, limits_db, noise_db, number, level, talk_in, server, count,
+    talk_in_db, least, least_back, number, top, left, level, talk_in, server, count,
 ):  # fmt: skip
+    """Row by row in loops that the compiler vectorises; beyond reach all is NaN, which meets and exceeds nothing."""
     last = level.shape[0] - 1
-    tx_down, rx_down = np.zeros(loss.shape[1]), np.zeros(loss.shape[1])
+    width = loss.shape[1]
+    attenuation = np.empty(width)
+    here, back = np.empty(width, np.float32), np.empty(width, np.float32)
     for r in range(loss.shape[0]):
-        east, north = d_col * resolution_m, -(d_row + r) * resolution_m
-        if tx_shape == ROUND:
-            _depressions_deg(elevation[r], tx_m, east, north, resolution_m, tx_down)
-        if apart and rx_shape == ROUND:
-            _depressions_deg(elevation[r], rx_m, east, north, resolution_m, rx_down)
-        for c in range(loss.shape[1]):
-            path = loss[r, c]
-            if math.isnan(path):
-                continue
-            if path > farthest_db and server[last, r, c] > 0 and eirp_dbm - path < level[last, r, c]:
-                continue  # too weak even in the direction of its maximum
-            east = (d_col + c) * resolution_m
-            attenuation = _attenuation_db(
-                tx_shape, tx_down[c], east, north, elevation[r, c] - tx_m, tx_horizontal_db, tx_vertical_db,
-                tx_azimuth_deg, tx_tilt_deg, method,
+        east, north = d_col * step_m, -(d_row + r) * step_m
+        _attenuations_db(
+            tx_shape, elevation[r], tx_m, east, north, step_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg,
+            tx_tilt_deg, method, attenuation,
+        )  # fmt: skip
+        _levels(eirp_dbm, attenuation, loss[r], here)
+        if apart:
+            _attenuations_db(
+                rx_shape, elevation[r], rx_m, east, north, step_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg,
+                rx_tilt_deg, method, attenuation,
             )  # fmt: skip
-            here = np.float32(eirp_dbm - attenuation - path)
-            if apart:
-                attenuation = _attenuation_db(
-                    rx_shape, rx_down[c], east, north, elevation[r, c] - rx_m, rx_horizontal_db, rx_vertical_db,
-                    rx_azimuth_deg, rx_tilt_deg, method,
-                )  # fmt: skip
-                path = rx_loss[r, c]
-            back = np.float32(talk_in_db - attenuation - path)
-            for s in range(limits_db.shape[0]):
-                if here >= limits_db[s, 0] + noise_db[s, classes[r, c]] and back >= limits_db[s, 1]:
-                    count[s, r, c] += 1
-            place = last + 1
+        _levels(talk_in_db, attenuation, rx_loss[r], back)
+        y = top + r
+        for s in range(count.shape[0]):
+            row = slice(left, left + width)
+            _count(here, least[s, y, row], back, least_back[s], count[s, y, row])
+        for c in range(width):
+            x = left + c
+            weakest = level[last, y, x]
+            if not (here[c] > weakest or (here[c] == weakest and number < server[last, y, x])):
+                continue
+            place = last
             while place > 0 and (
-                server[place - 1, r, c] == 0
-                or here > level[place - 1, r, c]
-                or (here == level[place - 1, r, c] and number < server[place - 1, r, c])
+                here[c] > level[place - 1, y, x]
+                or (here[c] == level[place - 1, y, x] and number < server[place - 1, y, x])
             ):
                 place -= 1
-            if place > last:
-                continue
             for k in range(last, place, -1):
-                level[k, r, c] = level[k - 1, r, c]
-                talk_in[k, r, c] = talk_in[k - 1, r, c]
-                server[k, r, c] = server[k - 1, r, c]
-            level[place, r, c] = here
-            talk_in[place, r, c] = back
-            server[place, r, c] = number
+                level[k, y, x] = level[k - 1, y, x]
+                talk_in[k, y, x] = talk_in[k - 1, y, x]
+                server[k, y, x] = server[k - 1, y, x]
+            level[place, y, x] = here[c]
+            talk_in[place, y, x] = back[c]
+            server[place, y, x] = number

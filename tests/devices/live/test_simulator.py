@@ -1,15 +1,18 @@
 """Rehearsal: the same seed gives the same day, faults come when asked for, what is recorded is what was driven."""
 
+import dataclasses
 import statistics
 
 import pytest
 
 from devices.errors import DevicesError
+from devices.journal import Setup
 from devices.records import Record
 from devices.route import Route, read_route
 from devices.session import Session
 from devices.settings import Settings
 from devices.simulator import Drive, Simulated, fleet, parse_fault, recorded
+from devices.streams import Chunk
 
 WAY = [(123.4, 41.8), (123.5, 41.8)]
 START_US = 1_795_507_200_000_000
@@ -117,3 +120,19 @@ def test_a_bad_route_is_refused_by_file_and_place(tmp_path, name, text, reason):
 def test_a_bad_fault_is_refused(text):
     with pytest.raises(DevicesError, match=r"KIND@START\[\+DURATION\] in seconds, such as unplug@60\+5"):
         parse_fault(text)
+
+
+@pytest.mark.parametrize("kind", ["tetra-pei", "pdt"])
+def test_what_was_simulated_is_labelled_however_it_was_recorded(kind):
+    """By what the journal notes; and where a recorder noted nothing, by what the handset says of its maker."""
+    entries = drive(kind, 60)
+    plain = [Setup({"protocol": kind}, e.source) if isinstance(e, Setup) else e for e in entries]
+    genuine = [
+        dataclasses.replace(e, data=e.data.replace(b"SIMULATED", b"MOTOROLA")) if isinstance(e, Chunk) else e
+        for e in plain
+    ]
+    for recording, labelled in ((entries, True), (plain, True), (genuine, False)):
+        records = [item for item in read(recording) if isinstance(item, Record)]
+        assert len(records) > 25
+        later = records[len(records) // 2 :]  # the maker is asked for at the start
+        assert all(("synthetic" in r.flags.split()) == labelled for r in later)
