@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radiocov.inputs import Inputs, project_grid, read_inputs
+from radiocov.inputs import KM_PER_DEGREE, Inputs, project_grid, read_inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError, errors_of
 from radiocov.project import Project, State, load_project
@@ -32,6 +33,7 @@ LOSS_BYTES = 4  # a receiver in a stored loss raster, before compression
 STATE_BYTES = 4 + 2  # a pixel of level and best server
 SERVICE_BYTES = 3 * (4 + 4)  # a pixel of margin and probability, three bands each
 SAMPLES = 41  # a side, for shares of the grid inside a circle or a raster
+FAR_KM = 100.0  # and twice the radius: areas farther from all sites are misplaced
 TILT_STEP_DEG = 0.5  # a file set further from its own tilt is another file's
 PATTERN_BAND = 0.15  # a pattern farther than this from the frequency is another antenna
 
@@ -102,7 +104,7 @@ def check_path(path: str | Path, cores: int | None = None) -> Report:
 def check(project: Project, cores: int | None = None) -> Report:
     """Read every file of a project and report what is wrong, and what computing it would take."""
     inputs = read_inputs(project)
-    problems = [*_now_errors(project.warnings), *inputs.problems]
+    problems = [*_now_errors(project.warnings), *inputs.problems, *_check_far(inputs)]
     plan = None
     try:
         grid = project_grid(inputs)
@@ -112,7 +114,8 @@ def check(project: Project, cores: int | None = None) -> Report:
         problems += _check_terrain(project, grid)
         problems += _check_places(inputs, grid)
         plan = make_plan(inputs, grid, cores)
-    problems += [*_check_antennas(inputs), *_check_frequencies(inputs), *_check_receivers(inputs)]
+    problems += [*_check_antennas(inputs), *_check_frequencies(inputs), *_check_receivers(inputs),
+                 *_check_boundaries(inputs)]
     return Report(project.project.name, tuple(dict.fromkeys(problems)), plan)
 
 
@@ -265,6 +268,34 @@ def _check_places(inputs: Inputs, grid: Grid) -> list[Problem]:
                 path.name, "", "reaches outside the grid, so that shares count only a part of it",
                 "enlarge grid.extent or leave it out", "warning"))
     return problems
+
+
+def _check_far(inputs: Inputs) -> list[Problem]:
+    """Layers so far from all sites that the one or the others must be misplaced."""
+    problems = []
+    for layer, path in ((inputs.areas, inputs.project.areas_file), (inputs.roads, inputs.project.roads_file)):
+        if layer is None or not inputs.sites:
+            continue
+        west, south, east, north = layer.bounds()
+        scale = math.cos(math.radians((south + north) / 2))
+        nearest = min(math.hypot(scale * max(west - s.lon, s.lon - east, 0.0), max(south - s.lat, s.lat - north, 0.0))
+                      for s in inputs.sites)
+        km = KM_PER_DEGREE * nearest
+        if km > 2 * inputs.project.model.radius_km + FAR_KM:
+            problems.append(Problem(
+                path.name, "", f"lies {km:.0f} km from the nearest site",
+                "state the right coordinate reference system in the file, or correct the sites"))
+    return problems
+
+
+def _check_boundaries(inputs: Inputs) -> list[Problem]:
+    """Boundaries that cannot be read, and a datum that seems to be another than declared."""
+    from radiocov.boundaries import datum_warnings
+
+    try:
+        return datum_warnings(inputs)
+    except ProjectError as error:
+        return error.problems
 
 
 def _check_frequencies(inputs: Inputs) -> list[Problem]:

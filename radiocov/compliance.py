@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from radiocov import link
+from radiocov.boundaries import roads_by_county
 from radiocov.coverage.results import StateResults, computed_states, open_state
 from radiocov.inputs import Inputs
+from radiocov.population import people_per_km2
 from radiocov.problems import Problem, ProjectError
+from radiocov.project import Project
 from targets.compliance import Compliance, evaluate
+from targets.spread import ErrorModel
 
 
 def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateResults]:
@@ -22,11 +27,35 @@ def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateR
             Problem(inputs.project.path.name, "areas", "no areas and no roads to judge", "name a file for each")
         )
     results = open_state(folder, period)
-    return evaluate(inputs.policy, period, inputs.areas, inputs.roads, results), results
+    areas, density = inputs.project.areas, None
+    if inputs.project.population_file is not None:
+        density = people_per_km2(inputs.project.population_file, areas.population_unit, results.grid)
+    roads = inputs.project.roads
+    compliance = evaluate(
+        inputs.policy, period, inputs.areas, inputs.roads, results, error=error_model(inputs.project, results),
+        density=density, carriageway_m=roads.carriageway_m if roads else 0.0,
+    )  # fmt: skip
+    return compliance, results
+
+
+def error_model(project: Project, results: StateResults) -> ErrorModel:
+    """The error of the prediction in the parts that intervals need: common, correlated, of the pixel."""
+    settings = project.uncertainty
+    model = results.manifest["provenance"]["model_settings"]
+    model_db2 = model["model_error_db"] ** 2
+    local_db2 = link.location_variability_db(model["frequency_mhz"] / 1000.0, results.grid.resolution_m) ** 2
+    common_db2 = min(settings.common_error_db**2, model_db2)
+    total = max(model_db2 + local_db2, 1e-9)
+    correlated = (model_db2 - common_db2) / total
+    return ErrorModel(common_db2 / total, correlated, settings.correlation_km, settings.confidence)
 
 
 def judge_all(inputs: Inputs, folder: Path, wanted: Sequence[str] = ()) -> list[tuple[Compliance, StateResults]]:
-    """The periods wanted, or all of the policy that are computed; ProjectError where there is none."""
+    """The periods wanted, or all of the policy that are computed; ProjectError where there is none.
+
+    Roads that name no county get it from the boundaries, here and for whatever uses the inputs next.
+    """
+    inputs.roads = roads_by_county(inputs)
     there = computed_states(folder)
     periods = list(wanted) or [p.id for p in inputs.policy.periods if p.id in there]
     # judging one that is not there says what is missing

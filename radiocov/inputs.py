@@ -12,6 +12,7 @@ from radiocov.feeders import read_cables
 from radiocov.network import Site, read_sites
 from radiocov.problems import Problem, ProjectError, did_you_mean, errors_of, from_foreign
 from radiocov.project import Project
+from radiocov.settings import LayerSettings
 
 if TYPE_CHECKING:
     from targets.areas import AreaSet, RoadSet
@@ -60,13 +61,22 @@ def read_inputs(project: Project) -> Inputs:
     road_classes = inputs.policy.data_classes("line") if inputs.policy else ROAD_CLASSES
     if project.areas:
         inputs.areas = _foreign(inputs, read_areas, project.areas_file, _attributes(project.areas),
-                                classes=area_classes)
+                                classes=area_classes, class_map=project.areas.classes, **layer_options(project.areas))
     if project.roads:
         inputs.roads = _foreign(inputs, read_roads, project.roads_file, _attributes(project.roads),
-                                classes=road_classes)
+                                classes=road_classes, class_map=project.roads.classes, **layer_options(project.roads))
     if inputs.policy:
         _check_services(inputs)
     return inputs
+
+
+def layer_options(section: LayerSettings) -> dict[str, Any]:
+    """How a vector file of the project is to be read: layer, encoding, and the way from its datum to WGS 84."""
+    from devices.datum import to_wgs84
+
+    moved = section.datum in ("gcj02", "bd09")
+    return {"layer": section.layer, "encoding": section.encoding,
+            "to_wgs84": (lambda lat, lon: to_wgs84(lat, lon, section.datum)) if moved else None}
 
 
 def _attributes(section: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from radiocov.boundaries import read_boundaries
 from radiocov.compliance import coarse_warning, origin
 from radiocov.coverage.results import StateResults
 from radiocov.coverage.setup import read_ground
@@ -24,10 +25,7 @@ from radiocov.maps import (
     build_page,
     compliance_rows,
 )
-from radiocov.problems import Problem, ProjectError
 from targets.compliance import Compliance
-from targets.errors import TargetsError
-from targets.vectors import read_layer
 
 ROAD_STEP_M = 200.0  # between the points at which a drawn road takes its colour
 
@@ -218,34 +216,10 @@ def _at(plane: np.ndarray, grid: Any, xy: np.ndarray) -> np.ndarray:
 
 
 def _boundaries(inputs: Inputs, to_grid: Transformer) -> list[MapBoundary]:
-    project = inputs.project
-    if project.boundaries is None:
-        return []
-    b = project.boundaries
-    optional = {
-        "name_zh": [b.name_zh_attribute], "city": [b.city_attribute], "county": [b.county_attribute],
-    }  # fmt: skip
-    try:
-        layer = read_layer(project.boundaries_file, {"name": b.name_attribute}, ["name"], optional, None, None)
-    except TargetsError as error:
-        raise ProjectError([Problem(p.file, p.where, p.message, p.remedy) for p in error.problems]) from error
-
-    # boundaries of counties alone belong to the city that all areas name
-    cities = {area.city for area in inputs.areas.areas} if inputs.areas else set()
-    only_city = cities.pop() if len(cities) == 1 else ""
-
-    def cell(role: str, i: int) -> str:
-        column = layer.columns.get(role)
-        return "" if column is None or column[i] is None else str(column[i])
-
     return [
-        MapBoundary(
-            _in_plane(shape, to_grid), cell("city", i) or only_city, cell("county", i) or cell("name", i),
-            bilingual(cell("name", i), cell("name_zh", i)),
-        )
-        for i, shape in enumerate(layer.geometries)
-        if shape is not None
-    ]  # fmt: skip
+        MapBoundary(_in_plane(b.geometry, to_grid), b.city, b.county, bilingual(b.name, b.name_zh))
+        for b in read_boundaries(inputs)
+    ]
 
 
 def _in_plane(geometry: Any, to_grid: Transformer) -> Any:

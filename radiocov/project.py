@@ -35,6 +35,7 @@ from radiocov.settings import (
     SitesSettings,
     Terminal,
     TerrainSettings,
+    UncertaintySettings,
     default_terminals,
 )
 from radiocov.toml_lines import KeyPath, key_lines, line_of
@@ -67,6 +68,7 @@ class Project(Section):
     areas: AreasSettings | None = None
     roads: RoadsSettings | None = None
     boundaries: BoundariesSettings | None = None
+    uncertainty: UncertaintySettings = UncertaintySettings()
     output: OutputSettings = OutputSettings()
 
     _path: Path = PrivateAttr(default=Path(FILE_NAME))
@@ -145,6 +147,10 @@ class Project(Section):
     @property
     def boundaries_file(self) -> Path | None:
         return self.resolve(self.boundaries.file) if self.boundaries else None
+
+    @property
+    def population_file(self) -> Path | None:
+        return self.resolve(self.areas.population) if self.areas and self.areas.population else None
 
     @property
     def output_folder(self) -> Path:
@@ -404,7 +410,8 @@ def _check_files(raw: dict[str, Any], folder: Path, found: _Findings) -> None:
         if isinstance(name, str) and name and not (folder / name).is_file():
             found.add((section, key), f'there is no file "{name}" beside the project',
                       "put it there or correct the name" + _similar_file(folder / name))
-    for path, names in _terrain_files(raw):
+    population = _get(raw, "areas", "population")
+    for path, names in [*_terrain_files(raw), (("areas", "population"), [population])]:
         for name in names:
             if isinstance(name, str) and name and not is_there(folder / name):
                 found.add(path, f'there is no file "{name}" beside the project', "put it there or correct the name",

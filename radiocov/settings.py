@@ -265,28 +265,68 @@ class PolicySettings(Section):
     file: str = _text("liaoning", "the name of a built-in policy or of a TOML file in quotes", min_length=1)
 
 
-class AreasSettings(Section):
+DATUMS = ("wgs84", "cgcs2000", "gcj02", "bd09")
+Datum = Literal["wgs84", "cgcs2000", "gcj02", "bd09"]
+
+
+class LayerSettings(Section):
+    """A vector file. datum: of its coordinates; Chinese web maps deliver GCJ-02 or BD-09 and don't say so.
+    encoding: of a Shapefile's text, where its own statement is wrong."""
+
+    layer: str | None = _text(None, "the name of a layer in quotes", min_length=1)
+    encoding: str | None = _text(None, 'an encoding such as "GB18030"', min_length=1)
+    datum: Datum = "wgs84"
+
+
+def _classes() -> Any:
+    return Field(default_factory=dict, json_schema_extra={
+        "expected": 'a table from values in the file to classes, such as { "高速" = "motorway", "*" = "ignore" }'})
+
+
+class AreasSettings(LayerSettings):
     file: str = _file("areas.geojson", "a vector file")
     class_attribute: str = _text("class", "an attribute's name in quotes", min_length=1)
     name_attribute: str = "name"
+    name_zh_attribute: str = "name_zh"
     city_attribute: str = "city"
     county_attribute: str = "county"
+    id_attribute: str = "id"
+    classes: dict[str, str] = _classes()
+    population: str | None = _file(None, "a raster of people")
+    population_unit: Literal["people", "people-per-km2"] = "people"
 
 
-class RoadsSettings(Section):
+class RoadsSettings(LayerSettings):
     file: str = _file("roads.geojson", "a vector file")
     class_attribute: str = _text("class", "an attribute's name in quotes", min_length=1)
     name_attribute: str = "name"
+    ref_attribute: str = "ref"
+    city_attribute: str = "city"
+    county_attribute: str = "county"
+    oneway_attribute: str = "oneway"
+    tunnel_attribute: str = "tunnel"
+    classes: dict[str, str] = _classes()
+    carriageway_m: float = _number(60.0, 0, 500, "m")
 
 
-class BoundariesSettings(Section):
-    """Administrative boundaries, for the map alone: shares go by the areas' own city and county."""
+class BoundariesSettings(LayerSettings):
+    """Administrative boundaries, for the map, for areas derived from land cover and for checks; shares go by the
+    areas' own city and county."""
 
     file: str = _file("boundaries.geojson", "a vector file of polygons")
     name_attribute: str = "name"
     name_zh_attribute: str = "name_zh"
     city_attribute: str = "city"
     county_attribute: str = "county"
+
+
+class UncertaintySettings(Section):
+    """What intervals rest on. common_error_db: the part of the model's error that all places share (its bias), some
+    3 dB before calibration; the rest of it is correlated over correlation_km."""
+
+    common_error_db: float = _number(3.0, 0, 15, "dB")
+    correlation_km: float = _number(1.5, 0.05, 50, "km")
+    confidence: float = _number(0.90, 0.5, 0.99, "")
 
 
 class OutputSettings(Section):

@@ -11,13 +11,14 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from targets.errors import Problem, TargetsError
-from targets.vectors import IGNORE, Layer, classify, read_layer
+from targets.vectors import IGNORE, Layer, ToWgs84, classify, read_layer
 
 AREA_CLASSES = ("key", "urban", "suburban")
 ROAD_CLASSES = ("motorway", "national", "provincial")
 YES = {"yes", "true", "1", "y", "t", "f", "-1", "reverse", "forward", "是"}
 AGAINST = {"-1", "reverse", "t"}
 NO = {"", "no", "false", "0", "n", "b", "both", "reversible", "alternating", "否"}
+SAME_COUNTY_KM = 60.0
 NO_TUNNEL = {"", "no", "false", "0", "n", "f", "否"}
 
 
@@ -88,16 +89,17 @@ def read_areas(
     layer: str | None = None,
     class_map: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    to_wgs84: ToWgs84 | None = None,
 ) -> AreaSet:
     """Areas from a GeoPackage, GeoJSON, Shapefile or KML file in any reference system.
 
     attributes: role ("class", "name", "name_zh", "city", "county", "id") -> column; class and name have to be
     there, the others are taken from columns of their own name where there are such. classes: the class names
-    allowed; class_map: value in the file -> class or "ignore", "*" for all other values. Broken polygons are
-    repaired and told in `warnings`. TargetsError has every problem found.
+    allowed; class_map: value in the file -> class or "ignore", "*" for all other values; to_wgs84: see
+    `read_layer`. Broken polygons are repaired and told in `warnings`. TargetsError has every problem found.
     """
     optional = {"name_zh": ["name_zh", "name:zh"], "city": ["city"], "county": ["county"], "id": ["id"]}
-    table = read_layer(path, attributes or {}, ["class", "name"], optional, layer, encoding)
+    table = read_layer(path, attributes or {}, ["class", "name"], optional, layer, encoding, to_wgs84)
     names = classify(table, classes, class_map)
     areas, seen, ids = [], {}, {}
     for i, class_ in enumerate(names):
@@ -126,6 +128,7 @@ def read_areas(
         if shape is not None:
             key_text = "/".join(filter(None, key))
             areas.append(Area(given or key_text, class_, name, name_zh, city, county, shape))
+    _check_counties(table, areas)
     _finish(table, areas, classes)
     return AreaSet(tuple(areas), table.file, tuple(table.warnings))
 
@@ -138,6 +141,7 @@ def read_roads(
     layer: str | None = None,
     class_map: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    to_wgs84: ToWgs84 | None = None,
 ) -> RoadSet:
     """Roads from a GeoPackage, GeoJSON, Shapefile or KML file in any reference system.
 
@@ -147,7 +151,7 @@ def read_roads(
     """
     optional = {"name": ["name"], "ref": ["ref"], "city": ["city"], "county": ["county"]}
     optional |= {"oneway": ["oneway"], "tunnel": ["tunnel"]}
-    table = read_layer(path, attributes or {}, ["class"], optional, layer, encoding)
+    table = read_layer(path, attributes or {}, ["class"], optional, layer, encoding, to_wgs84)
     names = classify(table, classes, class_map)
     roads = []
     for i, class_ in enumerate(names):
@@ -176,6 +180,30 @@ def read_roads(
 
 def _cell(table: Layer, role: str, row: int) -> str:
     return table.columns[role][row] if role in table.columns else ""
+
+
+def _check_counties(table: Layer, areas: list[Area]) -> None:
+    """Places too far apart to be one county although they name the same one, and no city that tells them apart."""
+    counties: dict[str, list[Area]] = {}
+    for area in areas:
+        if area.county and not area.city:
+            counties.setdefault(area.county, []).append(area)
+    for county, here in counties.items():
+        x0, y0, x1, y1 = shapely.total_bounds([a.geometry for a in here])
+        scale = np.array([111.2 * np.cos(np.radians((y0 + y1) / 2)), 111.2])
+        if np.hypot(*(scale * (x1 - x0, y1 - y0))) <= SAME_COUNTY_KM:
+            continue
+        shapes = [shapely.transform(a.geometry, lambda xy, s=scale: xy * s) for a in here]
+        apart = max(shapely.distance(shapes[0], shape) for shape in shapes)
+        if apart > SAME_COUNTY_KM:
+            table.problems.append(
+                Problem(
+                    table.file,
+                    f"county {county!r}",
+                    f"its areas lie {apart:.0f} km apart, as if two counties had that name",
+                    "give the column of the city, which tells them apart",
+                )
+            )
 
 
 def _finish(table: Layer, found: list, classes: Iterable[str]) -> None:

@@ -7,26 +7,33 @@ outside the computed rasters.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import rasterio.features
 import shapely
+from rasterio.transform import Affine
 from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from targets.areas import AreaSet, Road, RoadSet
-from targets.compliance import check_services, placed, sampled
+from targets.compliance import check_services, place_on_disk, placed, sampled
 from targets.policy import Policy
 from targets.rasterize import Plane, RasterReader
-from targets.sums import STRIP_PIXELS, RoadSamples, pixels_of, read_at
+from targets.roadways import RoadSamples, read_at
+from targets.sums import STRIP_PIXELS, pixels_of, polygonal
 
 
 @dataclass(frozen=True)
 class Gap:
     """An uncovered piece: size in km2 (measure "area") or km ("length"); lon, lat: its centroid, for a road
     the point on it nearest to the centroid; class_ as in the data; id and name of the area or road it is
-    part of; outside: the part of the size that lies outside the computed rasters."""
+    part of; outside: the part of the size that lies outside the computed rasters. road, road_lon, road_lat,
+    road_m: the nearest point on a road to the piece, and how far it is from it, m (None where there are no roads).
+    geometry: in longitude and latitude, MultiPolygon or MultiLineString."""
 
     measure: str
     class_: str
@@ -39,6 +46,11 @@ class Gap:
     county: str
     id: str
     name: str
+    road: str | None = None
+    road_lon: float | None = None
+    road_lat: float | None = None
+    road_m: float | None = None
+    geometry: Any = field(default=None, compare=False, repr=False)
 
     @property
     def order(self) -> tuple:
@@ -65,67 +77,136 @@ def largest_gaps(
     plane = Plane(reader)
     ordered, shapes, _ = placed(policy, areas, plane)
     ways, samples = sampled(policy, roads, plane)
-    pieces: list[Gap] = []
-    stretches: list[Gap] = []
-    for target in policy.targets:
-        members = policy.policy_class(target.class_).data_classes()
-        if target.measure == "area":
-            for area, shape in zip(ordered, shapes, strict=True):
+    pieces: list[tuple[Gap, int, int]] = []  # with the number of the area, and of the piece in it
+    stretches: list[tuple[Gap, np.ndarray]] = []  # with its samples
+    asked = dict.fromkeys(
+        (t.class_, "length" if t.measure == "length" else "area", t.service) for t in policy.targets
+    )
+    for class_, measure, service in asked:
+        members = policy.policy_class(class_).data_classes()
+        if measure == "area":
+            for number in sorted(range(len(ordered)), key=lambda i: place_on_disk(shapes[i])):
+                area, shape = ordered[number], shapes[number]
                 if area.class_ not in members:
                     continue
-                for size, outside, u, v in _pieces(shape, plane, reader, target.service, limit, strip_pixels):
-                    lon, lat = plane.lonlat(u, v)
-                    pieces.append(
-                        Gap(
-                            "area",
-                            area.class_,
-                            target.service,
-                            size,
-                            outside,
-                            lon,
-                            lat,
-                            area.city,
-                            area.county,
-                            area.id,
-                            area.name,
-                        )
-                    )
+                found = _pieces(shape, plane, reader, service, strip_pixels)
+                for piece in found.largest(limit):
+                    size, outside, u, v = found.figures(piece)
+                    where = *plane.lonlat(u, v), area.city, area.county, area.id, area.name
+                    pieces.append((Gap("area", area.class_, service, size, outside, *where), number, piece))
         elif ways:
             leave_out = policy.tunnels == "leave-out"
-            stretches += _stretches(ways, samples, plane, reader, target.service, set(members), leave_out)
-    return tuple(heapq.nsmallest(limit, found, key=lambda g: g.order) for found in (pieces, stretches))
+            stretches += _stretches(ways, samples, plane, reader, service, set(members), leave_out)
+    nearest = _Nearest(ways, plane) if ways else None
+    outlines: dict[tuple[int, str], dict[int, Any]] = {}
+    chosen = heapq.nsmallest(limit, pieces, key=lambda p: p[0].order)
+    for gap, number, piece in chosen:
+        outlines.setdefault((number, gap.service), {})[piece] = None
+    for (number, service), wanted in outlines.items():
+        wanted |= _outlines(shapes[number], plane, reader, service, list(wanted), strip_pixels)
+    areas_found = []
+    for gap, number, piece in chosen:
+        outline = outlines[number, gap.service][piece]
+        road = nearest.to(outline) if nearest else {}
+        areas_found.append(replace(gap, geometry=plane.unproject(outline), **road))
+    roads_found = [
+        replace(
+            gap,
+            geometry=plane.unproject(_lines(samples, mine)),
+            road=gap.name,
+            road_lon=gap.lon,
+            road_lat=gap.lat,
+            road_m=0.0,
+        )
+        for gap, mine in heapq.nsmallest(limit, stretches, key=lambda s: s[0].order)
+    ]
+    return areas_found, roads_found
 
 
-def _pieces(shape, plane: Plane, reader: RasterReader, service: str, limit: int, strip_pixels: int):
-    """(km2, km2 outside, u, v of the centroid) of the largest connected uncovered pieces of one area.
+class _Nearest:
+    """The nearest point on any road."""
 
-    Pieces are labelled strip by strip and joined where they touch across the border of two strips.
-    """
-    q = reader.services[service]
-    sums, links, count, above = [], [], 0, None
+    def __init__(self, roads: list[Road], plane: Plane) -> None:
+        self.roads, self.plane = roads, plane
+        self.lines = plane.project([r.geometry for r in roads])
+        self.tree = shapely.STRtree(self.lines)
+
+    def to(self, shape) -> dict[str, Any]:
+        number = int(self.tree.nearest(shape))
+        road = self.roads[number]
+        ends = shapely.shortest_line(self.lines[number], shape)
+        lon, lat = self.plane.lonlat(*shapely.get_coordinates(ends)[0])
+        name = " ".join(filter(None, (road.ref, road.name))) or road.class_
+        return {"road": name, "road_lon": lon, "road_lat": lat, "road_m": float(ends.length * self.plane.pixel_m)}
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Connected uncovered pieces of an area. piece: the piece of every label of `_labelled`; sums: (4, pieces) km2,
+    km2 outside, and both coordinates of the centroid times km2."""
+
+    piece: np.ndarray
+    sums: np.ndarray
+
+    def largest(self, limit: int) -> list[int]:
+        size, _, u, v = self.sums
+        return [int(i) for i in np.lexsort((u, v, -size))[:limit]]
+
+    def figures(self, piece: int) -> tuple[float, float, float, float]:
+        """km2, km2 outside, u and v of the centroid."""
+        size, outside, u, v = (float(value) for value in self.sums[:, piece])
+        return size, outside, u / size, v / size
+
+
+def _labelled(shape, plane: Plane, reader: RasterReader, service: str, strip_pixels: int) -> Iterator[tuple]:
+    """(window, labels, km2, computed) strip by strip; labels: 0 where covered, else counted on over all strips."""
+    q, count = reader.services[service], 0
     for window, km2 in pixels_of(shape, plane, strip_pixels):
         probability = reader.read(service, "probability", window)
         computed = ~(np.isnan(probability) | np.isnan(reader.read(service, "margin_db", window)))
-        uncovered = (km2 > 0) & ~(computed & (probability >= q))
-        labels, found = ndimage.label(uncovered)
-        labels = np.where(labels > 0, labels + count, 0)
+        labels, found = ndimage.label((km2 > 0) & ~(computed & (probability >= q)))
+        yield window, np.where(labels > 0, labels + count, 0), km2, computed
+        count += found
+
+
+def _pieces(shape, plane: Plane, reader: RasterReader, service: str, strip_pixels: int) -> _Pieces:
+    """Pieces of one area, labelled strip by strip and joined where they touch across the border of two strips."""
+    sums, links, count, above = [np.zeros((4, 0))], [np.zeros((2, 0), dtype=np.int64)], 0, None
+    for window, labels, km2, computed in _labelled(shape, plane, reader, service, strip_pixels):
         if above is not None:
             touching = (above > 0) & (labels[0] > 0)
-            links.append(np.stack([above[touching], labels[0][touching]]))
-        row, col = np.nonzero(uncovered)
+            links.append(np.stack([above[touching], labels[0][touching]]) - 1)
+        row, col = np.nonzero(labels)
         mine, weight = labels[row, col] - count - 1, km2[row, col]
+        found = int(mine.max()) + 1 if len(mine) else 0
         away = weight * ~computed[row, col]
         values = (weight, away, weight * (col + window.col + 0.5), weight * (row + window.row + 0.5))
         sums.append(np.stack([np.bincount(mine, value, minlength=found) for value in values]))
         count, above = count + found, labels[-1]
     if count == 0:
-        return []
-    sums = np.concatenate(sums, axis=1)
-    joined = np.concatenate(links, axis=1) - 1 if links else np.zeros((2, 0), dtype=np.int64)
-    n, piece = _components(count, joined)
-    size, outside, u, v = (np.bincount(piece, value, minlength=n) for value in sums)
-    order = np.lexsort((u, v, -size))[:limit]
-    return [(float(size[i]), float(outside[i]), float(u[i] / size[i]), float(v[i] / size[i])) for i in order]
+        return _Pieces(np.zeros(0, dtype=np.int64), np.zeros((4, 0)))
+    n, piece = _components(count, np.concatenate(links, axis=1))
+    return _Pieces(piece, np.stack([np.bincount(piece, v, minlength=n) for v in np.concatenate(sums, axis=1)]))
+
+
+def _outlines(shape, plane: Plane, reader: RasterReader, service: str, wanted: list[int], strip_pixels: int):
+    """{piece: its outline in pixel coordinates} of some pieces of an area."""
+    piece = np.concatenate([[-1], _pieces(shape, plane, reader, service, strip_pixels).piece])
+    found: dict[int, list] = {one: [] for one in wanted}
+    for window, labels, _, _ in _labelled(shape, plane, reader, service, strip_pixels):
+        here = piece[labels].astype(np.int32)
+        corner = Affine.translation(window.col, window.row)
+        for outline, value in rasterio.features.shapes(here, np.isin(here, wanted), transform=corner):
+            found[int(value)].append(shapely.geometry.shape(outline))
+    return {one: polygonal(shapely.intersection(shapely.union_all(parts), shape)) for one, parts in found.items()}
+
+
+def _lines(samples: RoadSamples, mine: np.ndarray):
+    """The stretch of road that samples stand for, in pixel coordinates."""
+    start = np.column_stack([samples.u - samples.du, samples.v - samples.dv])[mine]
+    end = np.column_stack([samples.u + samples.du, samples.v + samples.dv])[mine]
+    merged = shapely.line_merge(shapely.multilinestrings(shapely.linestrings(np.stack([start, end], axis=1))))
+    return shapely.multilinestrings(shapely.get_parts(merged))
 
 
 def _components(count: int, links: np.ndarray) -> tuple[int, np.ndarray]:
@@ -142,8 +223,8 @@ def _stretches(
     service: str,
     members: set[str],
     leave_out_tunnels: bool,
-) -> list[Gap]:
-    """Uncovered stretches of the roads of the given classes."""
+) -> list[tuple[Gap, np.ndarray]]:
+    """Uncovered stretches of the roads of the given classes, each with its samples."""
     margin, probability = read_at(samples, plane, reader, service)
     computed = ~(np.isnan(margin) | np.isnan(probability))
     counts = np.array([r.class_ in members and not (r.tunnel and leave_out_tunnels) for r in roads])
@@ -172,21 +253,8 @@ def _stretches(
         lon, lat = plane.lonlat(samples.u[at], samples.v[at])
         outside = float((km * ~computed[chosen]).sum())
         name = " ".join(filter(None, (road.ref, road.name)))
-        gaps.append(
-            Gap(
-                "length",
-                road.class_,
-                service,
-                size,
-                outside,
-                lon,
-                lat,
-                road.city,
-                road.county,
-                road.road,
-                name,
-            )
-        )
+        where = lon, lat, road.city, road.county, road.road, name
+        gaps.append((Gap("length", road.class_, service, size, outside, *where), chosen))
     return gaps
 
 

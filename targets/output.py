@@ -9,19 +9,20 @@ import json
 import math
 from collections.abc import Iterable
 
+from targets.changes import Change
 from targets.compliance import LEVELS, Compliance
 from targets.gaps import Gap
 
 COLUMNS = (
     "level", "class", "member", "city", "county", "id", "name", "name_zh", "measure", "service", "q", "total",
     "unit", "tunnels", "share_median", "share_probable", "share_expected", "share_outside", "required", "met",
-    "gap",
+    "gap", "expected_low", "expected_high", "chance",
 )  # fmt: skip
 TABLE = (
-    "level", "name", "service", "total", "share_median", "share_probable", "share_expected", "share_outside",
-    "required", "met", "gap",
+    "level", "name", "service", "total", "share_median", "share_probable", "share_expected", "interval",
+    "share_outside", "required", "met", "chance", "gap",
 )  # fmt: skip
-UNITS = {"area": "km2", "length": "km"}
+UNITS = {"area": "km2", "population": "people", "length": "km"}
 
 
 def _clean(value):
@@ -39,6 +40,7 @@ def to_dict(compliance: Compliance, levels: Iterable[str] = LEVELS) -> dict:
     levels = set(levels)
     head = {f.name: getattr(compliance, f.name) for f in dataclasses.fields(compliance) if f.name != "rows"}
     head |= {"period_end": compliance.period_end.isoformat(), "notes": list(compliance.notes)}
+    head["error"] = dataclasses.asdict(compliance.error) if compliance.error else None
     records = (_record(row) for row in compliance.rows if row.level in levels)
     rows = [{column: record[column] for column in COLUMNS} for record in records]
     return head | {"met": compliance.met, "rows": rows}
@@ -59,14 +61,72 @@ def to_csv(compliance: Compliance, levels: Iterable[str] = LEVELS) -> str:
     return text.getvalue()
 
 
+CHANGE_COLUMNS = (
+    "level", "class", "member", "city", "county", "id", "name", "name_zh", "measure", "service", "total", "unit",
+    "required_before", "required_after", "share_before", "share_after", "change", "gain", "met_before", "met_after",
+)  # fmt: skip
+
+
+def change_to_dict(change: Change, judge: str) -> dict:
+    """JSON-able form of a change, by the share that judges; change and gain null where a state lacks the row."""
+    row, share = _record(change.row), f"share_{judge}"
+    sides = {
+        f"{what}_{when}": _clean(getattr(side, name)) if side else None
+        for what, name in (("required", "required"), ("share", share), ("met", "met"))
+        for when, side in (("before", change.before), ("after", change.after))
+    }
+    found = row | sides | {"change": _clean(change.points(share))}
+    both = change.before is not None and change.after is not None
+    return {c: found[c] for c in CHANGE_COLUMNS if c != "gain"} | {"gain": _clean(change.gain) if both else None}
+
+
+def changes_as_table(
+    changes: Iterable[Change], judge: str, levels: Iterable[str] = ("policy", "member")
+) -> list[tuple[str, ...]]:
+    """Cells of text: name, service, of, share before and after, change in points, gain, its unit, required, met."""
+    levels, share, rows = set(levels), f"share_{judge}", []
+    for change in changes:
+        row, points = change.row, change.points(share)
+        if row.level not in levels:
+            continue
+        name = ("" if row.level == "policy" else "  ") + (row.name or row.name_zh)
+        before, after = (percent(getattr(s, share)) if s else "" for s in (change.before, change.after))
+        met = [{True: "yes", False: "no", None: "-"}[s.met if s else None] for s in (change.before, change.after)]
+        unit = UNITS[row.measure]
+        figures = ("", "") if points is None else (f"{100 * points:+.1f}", f"{change.gain:+,.1f}")
+        rows.append(
+            (
+                name,
+                row.service,
+                f"{row.total:,.1f} {unit}",
+                before,
+                after,
+                *figures,
+                unit if figures[1] else "",
+                percent(row.required),
+                " to ".join(met),
+            )
+        )
+    return rows
+
+
 def gaps_to_dicts(gaps: Iterable[Gap]) -> list[dict]:
-    """JSON-able form of gaps, in their order."""
-    return [_record(gap) for gap in gaps]
+    """JSON-able form of gaps, in their order, without their geometries."""
+    return [
+        {k: v for k, v in _record(dataclasses.replace(gap, geometry=None)).items() if k != "geometry"} for gap in gaps
+    ]
 
 
 def percent(share: float | None) -> str:
     """A share with one decimal, rounded down: "99.9 %" is never shown for less, nor "100.0 %" for 99.97 %."""
     return "" if share is None else f"{math.floor(share * 1000 + 1e-6) / 10:.1f} %"
+
+
+def chance_text(chance: float | None) -> str:
+    """Whole per cent, and never certainty."""
+    if chance is None:
+        return ""
+    return "< 1 %" if chance < 0.01 else "> 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"
 
 
 def rows_as_table(
@@ -83,9 +143,12 @@ def rows_as_table(
             continue
         unit = UNITS[row.measure]
         name = (row.name_zh or row.name) if lang == "zh" else (row.name or row.name_zh)
-        gap = f"{math.ceil(row.gap * 10 - 1e-6) / 10:,.1f} {unit}" if row.gap else ""
+        digits = 0 if unit == "people" else 1
+        gap = f"{math.ceil(row.gap * 10**digits - 1e-6) / 10**digits:,.{digits}f} {unit}" if row.gap else ""
         met = "" if row.met is None else "yes" if row.met else "no"
-        shares = (row.share_median, row.share_probable, row.share_expected, row.share_outside, row.required)
-        cells = (row.level, name, row.service, f"{row.total:,.1f} {unit}", *map(percent, shares), met, gap)
-        rows.append(cells)
+        low, high = row.expected_low, row.expected_high
+        shares = [percent(s) for s in (row.share_median, row.share_probable, row.share_expected)]
+        within = f"{percent(low)} to {-math.floor(-high * 1000 + 1e-6) / 10:.1f} %" if low is not None else ""
+        rest = percent(row.share_outside), percent(row.required), met, chance_text(row.chance), gap
+        rows.append((row.level, name, row.service, f"{row.total:,.{digits}f} {unit}", *shares, within, *rest))
     return TABLE, rows

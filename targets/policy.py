@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 Kind = Literal["area", "line"]
 Judge = Literal["median", "probable", "expected"]
-KIND_OF_MEASURE = {"area": "area", "length": "line"}
+KIND_OF_MEASURE = {"area": "area", "population": "area", "length": "line"}
 
 
 class _Model(BaseModel):
@@ -59,10 +59,11 @@ class PolicyClass(_Model):
 
 
 class Target(_Model):
-    """The share (0..1) of the area or length of a class that a service has to cover, for each period."""
+    """The share (0..1) of the area, the people or the length of a class that a service has to cover, for each
+    period."""
 
     class_: Annotated[str, Field(alias="class", min_length=1)]
-    measure: Literal["area", "length"]
+    measure: Literal["area", "population", "length"]
     service: Text
     share: dict[str, Share]
 
@@ -90,7 +91,8 @@ STANDARD_CLASSES = [
 class Policy(_Model):
     """What has to be covered and by when. Area classes stand in order of precedence, highest first.
 
-    judge: which of the three shares decides `met`; tunnels: whether roads in tunnels are in the length.
+    judge: which of the three shares decides `met`; tunnels: whether roads in tunnels are in the length;
+    full_share: what stands for 100 % where a share is estimated, because no estimate ever reaches it.
     """
 
     id: Text
@@ -99,6 +101,7 @@ class Policy(_Model):
     source: str = ""
     judge: Judge = "expected"
     tunnels: Literal["count", "leave-out"] = "count"
+    full_share: Annotated[float, Field(ge=0.9, lt=1, strict=True)] = 0.99
     classes: list[PolicyClass] = STANDARD_CLASSES
     periods: Annotated[list[Period], Field(min_length=1)]
     targets: Annotated[list[Target], Field(min_length=1)]
@@ -130,6 +133,10 @@ class Policy(_Model):
     def data_classes(self, kind: Kind) -> list[str]:
         """Class names that area files ("area") or road files ("line") may use, in order of precedence."""
         return [name for c in self.classes if c.kind == kind for name in c.data_classes()]
+
+    def provable(self, share: float) -> float:
+        """The share that stands for a required one where it is estimated: `full_share` for more than that."""
+        return min(share, self.full_share)
 
     def required(self, target: Target, period_id: str) -> float | None:
         """Share that `target` requires at the end of a period: its own, else that of the latest period before
@@ -283,6 +290,8 @@ def _problems_of(item: dict[str, Any], file: str, text: str):
         message, remedy = f"unknown key {key!r}", suggestion(key, known)
     elif kind == "missing":
         message, remedy = f"key {key!r} is missing", f"add {key} = ..."
+    elif key == "full_share":
+        message, remedy = f"full_share is {value!r}", "a share from 0.9 up to, not including, 1"
     elif "share" in loc and isinstance(value, int | float) and not isinstance(value, bool):
         if kind == "less_than_equal":
             message = f"a share of {value:g} is {100 * value:g} %, more than 100 %"

@@ -112,9 +112,13 @@ class Plane:
         cut = shapely.segmentize(np.asarray(geometries, dtype=object), MAX_EDGE_DEG)
         return shapely.transform(cut, self._pixels)
 
+    def pixels(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixel coordinates of points in longitude and latitude; infinite where one has no image."""
+        x, y = self._to_plane.transform(lon, lat)
+        return (x - self.x0) / self.pixel_m, (self.y0 - y) / self.pixel_m
+
     def _pixels(self, lonlat: np.ndarray) -> np.ndarray:
-        x, y = self._to_plane.transform(lonlat[:, 0], lonlat[:, 1])
-        uv = np.column_stack([(x - self.x0) / self.pixel_m, (self.y0 - y) / self.pixel_m])
+        uv = np.column_stack(self.pixels(lonlat[:, 0], lonlat[:, 1]))
         if not np.isfinite(uv).all():
             raise ValueError("too far from the raster to be drawn in its projection")
         return uv
@@ -124,16 +128,37 @@ class Plane:
         x, y = self.x0 + u * self.pixel_m, self.y0 - v * self.pixel_m
         return self._to_plane.transform(x, y, direction="INVERSE")
 
-    def window(self, bounds) -> Window:
-        """Pixels of the raster that (u_min, v_min, u_max, v_max) touches; width or height 0 where none."""
+    def unproject(self, geometry):
+        """A geometry in pixel coordinates to longitude and latitude."""
+        return shapely.transform(geometry, lambda uv: np.column_stack(self.lonlat(uv[:, 0], uv[:, 1])))
+
+    def window(self, bounds, beyond: bool = False) -> Window:
+        """Pixels of the raster that (u_min, v_min, u_max, v_max) touches, `beyond` it as well where asked for;
+        width or height 0 where none."""
         u_min, v_min, u_max, v_max = bounds
-        col, row = max(0, int(np.floor(u_min))), max(0, int(np.floor(v_min)))
-        last_col, last_row = min(self.width, int(np.ceil(u_max))), min(self.height, int(np.ceil(v_max)))
+        col, row, last_col, last_row = (int(f) for f in (*np.floor([u_min, v_min]), *np.ceil([u_max, v_max])))
+        if not beyond:
+            col, row = max(0, col), max(0, row)
+            last_col, last_row = min(self.width, last_col), min(self.height, last_row)
         return Window(row, col, max(0, last_row - row), max(0, last_col - col))
 
     def holds(self, bounds) -> bool:
         """Whether bounds in pixel coordinates lie inside the raster."""
         return bounds[0] >= 0 and bounds[1] >= 0 and bounds[2] <= self.width and bounds[3] <= self.height
+
+
+def read_beyond(reader: RasterReader, service: str, band: Band, window: Window) -> np.ndarray:
+    """What `reader.read` gives, for a window that may reach beyond the rasters: NaN there."""
+    row, col, height, width = window
+    top, left = max(0, row), max(0, col)
+    bottom, right = min(reader.shape[0], row + height), min(reader.shape[1], col + width)
+    if (top, left, bottom, right) == (row, col, row + height, col + width):
+        return reader.read(service, band, window)
+    values = np.full((height, width), np.nan, dtype=np.float32)
+    if top < bottom and left < right:
+        inside = reader.read(service, band, Window(top, left, bottom - top, right - left))
+        values[top - row : bottom - row, left - col : right - col] = inside
+    return values
 
 
 def edges_of(polygon) -> np.ndarray:

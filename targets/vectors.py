@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,11 @@ from targets.errors import Problem, TargetsError, nearest, suggestion
 MAX_EDGE_M = 1000.0
 # No projection of the Earth has larger ones (zone numbers before eastings included).
 MAX_COORDINATE_M = 1.5e8
+# Outside a reference system's area of use by this: said; by the second: taken for the wrong one.
+ODD_DEG, WRONG_DEG = 1.5, 10.0
 IGNORE = "ignore"
+ToWgs84 = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From latitude and longitude on some datum to those on WGS 84, degrees (n,)."""
 
 
 @dataclass
@@ -48,13 +52,14 @@ def read_layer(
     optional: Mapping[str, Iterable[str]],
     layer: str | None,
     encoding: str | None,
+    to_wgs84: ToWgs84 | None = None,
 ) -> Layer:
     """Read one layer with pyogrio.
 
     attributes: role -> column as the user named it (must exist); needed: roles that must have a column, of
     the same name unless `attributes` says otherwise; optional: role -> column names looked for where
-    `attributes` is silent. Raises TargetsError where nothing can be read; lesser problems are in the
-    result.
+    `attributes` is silent; to_wgs84: for a layer whose datum is moved, as GCJ-02 is. Raises TargetsError where
+    nothing can be read; lesser problems are in the result.
     """
     file = str(path)
     needed = list(needed)
@@ -96,7 +101,10 @@ def read_layer(
     for i in np.flatnonzero(shapely.is_missing(shapes) | shapely.is_empty(shapes)):
         result.problem(i, "has no geometry", "draw it or delete the row")
         shapes[i] = None
-    result.geometries = _to_wgs84(result, shapes, meta["crs"])
+    shapes = _to_wgs84(result, shapes, meta["crs"])
+    if to_wgs84 is not None and not result.problems:
+        shapes = shapely.transform(shapes, lambda xy: np.column_stack(to_wgs84(xy[:, 1], xy[:, 0])[::-1]))
+    result.geometries = shapes
     return result
 
 
@@ -222,7 +230,26 @@ def _to_wgs84(layer: Layer, shapes: np.ndarray, crs_text: str | None) -> np.ndar
         layer.problem(bad[0], f"coordinates do not fit {crs.name}{more}", remedy)
     if crs.is_projected:
         shapes = shapely.segmentize(shapes, MAX_EDGE_M / metres)
-    return shapely.transform(shapes, move)
+    moved = shapely.transform(shapes, move)
+    _check_area_of_use(layer, moved, crs)
+    return moved
+
+
+def _check_area_of_use(layer: Layer, shapes: np.ndarray, crs: pyproj.CRS) -> None:
+    """Coordinates outside the area that their reference system is made for: another one was meant."""
+    use = crs.area_of_use
+    bounds = shapely.total_bounds(shapes)
+    if use is None or use.west > use.east or not np.isfinite(bounds).all():
+        return
+    west, south, east, north = bounds
+    beyond = max(use.west - west, east - use.east, use.south - south, north - use.north)
+    if beyond <= ODD_DEG:
+        return
+    where = f"longitude {west:.2f} to {east:.2f}, latitude {south:.2f} to {north:.2f}"
+    made_for = f"longitude {use.west:g} to {use.east:g}, latitude {use.south:g} to {use.north:g}"
+    what = f"by {crs.name} the data lie at {where}; that system is made for {made_for}"
+    found = layer.problems if beyond > WRONG_DEG else layer.warnings
+    found.append(Problem(layer.file, "", what, "state the coordinate reference system it is in"))
 
 
 def _off_globe(layer: Layer, shapes: np.ndarray, name: str) -> bool:

@@ -18,6 +18,8 @@ COMMANDS = {
     "terrain": ("radiocov.cli.terrain", "terrain", "The ground: fetch elevation and land cover, say what is there."),
     "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
+    "acceptance": ("radiocov.cli.acceptance", "acceptance", "Field proof: tiles to drive, logs judged tile by tile."),
+    "report": ("radiocov.cli.report", "report", "The document for the archive: HTML or PDF, English or Chinese."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),
     "antenna": ("radiocov.cli.antenna", "antenna", "Read an antenna file, or a described beam, and draw it."),
@@ -69,6 +71,29 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in self.table.items()])
+
+
+class WithOthers(click.Command):
+    """A command that others stand beside: `radiocov targets PROJECT`, and `radiocov targets derive-areas PROJECT`.
+
+    others: as LazyGroup's table. A project in a folder of such a name is given as ./NAME.
+    """
+
+    def __init__(self, *args: Any, others: dict[str, tuple[str, str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.others = others
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
+        if args and args[0] in self.others:
+            module, attribute, _ = self.others[args[0]]
+            command = getattr(importlib.import_module(module), attribute)
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent=parent, **extra)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        with formatter.section("Beside it"):
+            formatter.write_dl([(f"{ctx.info_name} {name}", text) for name, (_, _, text) in self.others.items()])
 
 
 HELP = {"help_option_names": ["-h", "--help"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,19 @@ def read_all(project_path: str) -> Inputs:
     return inputs
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Rows with a header: empty cells for None, true and false in small letters."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()})
+    click.echo(text.getvalue(), nl=False)
+
+
 class Number(click.FloatRange):
     """A number within a range; nan, which no comparison refuses, is none."""
 
@@ -104,4 +117,5 @@ class Number(click.FloatRange):
 
 project_argument = click.argument("project", type=click.Path(exists=True, path_type=str))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print all rows as CSV.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")

@@ -211,3 +211,44 @@ def test_attributes_of_other_names_are_passed_on(folder):
     edit(folder, '"kind"', '"sort"', "areas.geojson")
     (line,) = told(check_path(folder))
     assert "no column 'kind' (for class)" in line
+
+
+def test_layers_far_from_all_sites(folder):
+    edit(folder, "[12", "[2", "areas.geojson")  # a hundred degrees further west
+    told = [str(p) for p in check_path(folder).problems]
+    (far,) = (line for line in told if "areas.geojson: lies" in line)
+    assert "km from the nearest site; state the right coordinate" in far
+
+
+def test_outlines_that_differ_as_gcj02_does(shared, tmp_path):
+    """The province as DataV publishes it (GCJ-02) beside its boundary in WGS 84: said, and gone once declared."""
+    from radiocov.boundaries import datum_warnings
+    from radiocov.project import parse_project
+
+    data = shared / "data" / "boundaries"
+    outline = json.loads((data / "liaoning_province_datav_gcj02.geojson").read_text(encoding="utf-8"))
+    for feature in outline["features"]:
+        feature["properties"] = {"class": "suburban", "name": "辽宁省"}
+    (tmp_path / "areas.geojson").write_text(json.dumps(outline), encoding="utf-8")
+    (tmp_path / "sites.csv").write_text("id,lon,lat,antenna_height_m,power_dbm\n", encoding="utf-8")
+
+    def warnings(datum):
+        text = f"""
+[project]
+name = "x"
+[areas]
+file = "areas.geojson"
+{datum}
+[boundaries]
+file = "{(data / 'liaoning_province_amap.geojson').as_posix()}"
+name_attribute = "province_name"
+"""
+        project, problems = parse_project(text.encode(), tmp_path / "project.toml")
+        assert project is not None, problems
+        project._path = tmp_path / "project.toml"
+        return [str(p) for p in datum_warnings(read_inputs(project))]
+
+    (told,) = warnings("")
+    assert told.startswith("areas.geojson: lies some ") and 'declare [areas] datum = "gcj02"' in told
+    assert 300 < float(told.split("some ")[1].split(" m ")[0]) < 800
+    assert warnings('datum = "gcj02"') == []

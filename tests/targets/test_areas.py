@@ -306,3 +306,35 @@ def test_real_districts_in_a_gbk_shapefile(shared, tmp_path):
     mapping = {"class": "province", "name": "district"}
     found = read_areas(path, mapping, class_map={"辽宁省": "suburban"})
     assert len(found.areas) == 100 and {"和平区", "浑南区"} <= {a.name for a in found.areas}
+
+
+def test_counties_of_one_name_need_their_city(tmp_path):
+    far = shapely.box(124.0, 41.0, 124.1, 41.1)
+    row = ROW | {"city": "", "county": "铁西区"}
+    rows = [(row, SQUARE), (row | {"name": "B"}, far)]
+    (told,) = problems(read_areas, geojson(tmp_path / "a.geojson", rows))
+    assert "county '铁西区': its areas lie 75 km apart, as if two counties had that name; give the column of" in told
+    with_city = [(rows[0][0] | {"city": "沈阳市"}, SQUARE), (rows[1][0] | {"city": "鞍山市"}, far)]
+    assert len(read_areas(geojson(tmp_path / "b.geojson", with_city)).areas) == 2
+    near = [rows[0], (rows[1][0], NEXT)]
+    assert len(read_areas(geojson(tmp_path / "c.geojson", near)).areas) == 2
+
+
+@pytest.mark.parametrize(("easting", "found"), [(38_500_000, "fits"), (38_900_000, "odd"), (40_500_000, "wrong")])
+def test_coordinates_outside_the_area_of_their_system(tmp_path, easting, found):
+    """CGCS2000 3-degree zone 38 is made for 112.5 to 115.5 degrees; an easting of another zone's number is none."""
+    box = shapely.box(easting, 4_580_000, easting + 10_000, 4_590_000)
+    path = write(tmp_path / "a.gpkg", "GPKG", [(ROW, box)], "EPSG:4526")
+    told = problems(read_areas, path) if found == "wrong" else [str(w) for w in read_areas(path).warnings]
+    assert len(told) == (found != "fits")
+    assert all("that system is made for longitude 112.5 to 115.5" in line for line in told)
+
+
+def test_a_declared_datum_is_taken_off(tmp_path):
+    from devices.datum import gcj02_to_wgs84, wgs84_to_gcj02
+
+    moved = shapely.transform(SQUARE, lambda xy: np.column_stack(wgs84_to_gcj02(xy[:, 1], xy[:, 0])[::-1]))
+    path = geojson(tmp_path / "a.geojson", [(ROW, moved)])
+    (area,) = read_areas(path, to_wgs84=gcj02_to_wgs84).areas
+    assert area.geometry.equals_exact(SQUARE, 1e-8)
+    assert not read_areas(path).areas[0].geometry.equals_exact(SQUARE, 1e-3)

@@ -291,3 +291,65 @@ def test_bad_calls(scene):
     nowhere = Area("x", "urban", "x", "", "", "", shapely.box(32, 0, 34, 1))
     with pytest.raises(TargetsError, match="area 'x': too far from the raster"):
         scene.run([nowhere])
+
+
+def people(scene, per_km2):
+    """A density that knows every window, beyond the rasters too; per_km2: of columns left and right of the middle."""
+    def density(window):
+        columns = np.arange(window.col, window.col + window.width)
+        return np.broadcast_to(np.where(columns < 80, *per_km2), (window.height, window.width)).astype(float)
+
+    return density
+
+
+def by_people(scene):
+    measure = {"urban": "population", "highway": "length"}
+    targets = [t.model_copy(update={"measure": measure.get(t.class_, "area")}) for t in scene.policy.targets]
+    return scene.policy.model_copy(update={"targets": targets})
+
+
+def test_a_share_of_people_weighs_pixels_by_who_lives_there(scene):
+    area = [scene.area(shapely.box(2000, 1000, 6000, 2000))]
+    found = scene.row(scene.run(area, policy=by_people(scene), density=people(scene, (300.0, 100.0))))
+    assert found.total == pytest.approx(2 * 300 + 2 * 100, rel=1e-5) and found.measure == "population"
+    assert found.share_probable == pytest.approx(0.75, abs=1e-4)  # half of the area, three quarters of the people
+    assert found.gap == pytest.approx(200, rel=1e-3)
+    assert scene.row(scene.run(area)).share_probable == pytest.approx(0.5, abs=1e-4)
+
+
+def test_people_outside_the_rasters_are_not_covered(scene):
+    area = [scene.area(shapely.box(6000, 1000, 10000, 2000))]
+    reader = scene.rasters(np.ones(scene.shape, dtype=bool))
+    found = scene.row(scene.run(area, reader=reader, policy=by_people(scene), density=people(scene, (0.0, 50.0))))
+    assert found.total == pytest.approx(200, rel=1e-5)
+    assert (found.share_outside, found.share_probable) == pytest.approx((0.5, 0.5), abs=1e-4)
+
+
+def test_people_without_a_raster_of_them(scene):
+    with pytest.raises(TargetsError, match=r"share of the people, and there is no population raster; .*population ="):
+        scene.run([scene.area(shapely.box(0, 0, 2000, 2000))], policy=by_people(scene))
+
+
+def test_areas_and_roads_wholly_outside_are_said_to_be(scene):
+    far = scene.area(shapely.box(20000, 1000, 24000, 2000), "far")
+    road = scene.road([(20000, 1000), (21000, 1000)], ref="G9")
+    notes = scene.run([far, scene.area(shapely.box(0, 0, 500, 500), "near")], [road]).notes
+    said = "lie wholly outside the computed rasters and count as not covered"
+    assert f"1 areas of class 'urban' {said}: 'far'" in notes
+    assert f"1 roads of class 'highway' {said}: 'G9'" in notes
+
+
+def test_carriageways_that_nobody_marked_are_found_by_their_shape(scene):
+    there = scene.road([(1000, 1000), (7000, 1000)])
+    back = [scene.road([(1000, 1040), (4000, 1040)]), scene.road([(7000, 1040), (4000, 1040)])]
+    other_road = scene.road([(1000, 1020), (7000, 1020)], ref="G2")
+    crossing = scene.road([(3000, 500), (3000, 1500)])
+    onward = scene.road([(7000, 1000), (7900, 1000)])
+    totals = {r.id: r.total for r in scene.run([], [there, *back, other_road, crossing, onward]).at("road")}
+    assert totals["G1"] == pytest.approx(6 + 1 + 0.9, rel=0.01)
+    assert totals["G2"] == pytest.approx(6, rel=1e-4)
+    apart = scene.run([], [there, *back], carriageway_m=30.0)
+    assert scene.row(apart, class_="highway").total == pytest.approx(12, rel=1e-4)
+    # where any road of the data is marked, the marks are believed
+    marked = scene.road([(1000, 5000), (2000, 5000)], oneway=True, ref="G7")
+    assert scene.row(scene.run([], [there, *back, marked]), class_="highway").total == pytest.approx(13, rel=1e-3)

@@ -9,10 +9,22 @@ import pytest
 import shapely
 
 from targets.areas import AreaSet, RoadSet
-from targets.compliance import compare
+from targets.changes import compare
 from targets.errors import TargetsError
 from targets.gaps import largest_gaps
-from targets.output import gaps_to_dicts, percent, rows_as_table, to_csv, to_dict, to_json
+from targets.output import (
+    CHANGE_COLUMNS,
+    chance_text,
+    change_to_dict,
+    changes_as_table,
+    gaps_to_dicts,
+    percent,
+    rows_as_table,
+    to_csv,
+    to_dict,
+    to_json,
+)
+from targets.rasterize import Plane
 
 
 def test_largest_gaps_of_areas(scene):
@@ -137,3 +149,43 @@ def test_output(scene):
 )
 def test_percent_rounds_down(share, text):
     assert percent(share) == text
+
+
+def test_gaps_have_outlines_and_the_nearest_road(scene):
+    covered = np.ones(scene.shape, dtype=bool)
+    covered[10:20, 10:20] = False
+    areas = AreaSet((scene.area(shapely.box(0, 0, 4000, 4000).difference(shapely.Point(550, 550).buffer(80)), "a"),))
+    down, across = [(3000, 0), (3000, 4000)], [(0, 3000), (8000, 3000)]
+    roads = RoadSet((scene.road(down, ref="G1"), scene.road(across, ref="G2")))
+    for strip in (10**6, 480):
+        (gap,), _ = largest_gaps(scene.policy, areas, roads, scene.rasters(covered), strip_pixels=strip)
+        drawn = Plane(scene.rasters(covered)).project([gap.geometry])[0]
+        assert gap.geometry.geom_type == "MultiPolygon" and drawn.area * 0.0025 == pytest.approx(gap.size, rel=1e-4)
+        assert (gap.road, gap.road_m) == ("G1", pytest.approx(2000, abs=1))
+        x, y = scene.to_lonlat.transform(gap.road_lon, gap.road_lat, direction="INVERSE")
+        assert (x - scene.x0) == pytest.approx(3000, abs=0.5) and 500 <= scene.y0 - y <= 1000
+    _, (road,) = largest_gaps(scene.policy, None, RoadSet((scene.road([(3000, 1000), (5000, 1000), (5000, 2000)]),)),
+                              scene.rasters(scene.left_of(80)))  # fmt: skip
+    drawn = Plane(scene.rasters(covered)).project([road.geometry])[0]
+    assert drawn.length * 0.05 == pytest.approx(road.size, rel=1e-4) == pytest.approx(2.0, abs=0.03)
+    assert (road.road_lon, road.road_lat, road.road_m) == (road.lon, road.lat, 0.0)
+
+
+def test_changes_as_rows(scene):
+    areas = [scene.area(shapely.box(0, 0, 8000, 6000))]
+    before = scene.run(areas, reader=scene.rasters(scene.left_of(80)), period="2015")
+    after = scene.run(areas, reader=scene.rasters(scene.left_of(140)), period="2017")
+    changes = compare(before, after)
+    urban = next(c for c in changes if c.row.key == scene.row(after).key)
+    found = change_to_dict(urban, "probable")
+    assert tuple(found) == tuple(c for c in CHANGE_COLUMNS if c != "gain") + ("gain",)
+    assert (found["required_before"], found["required_after"]) == (0.8, 1.0)
+    assert found["change"] == pytest.approx(60 / 160, rel=1e-3) and found["gain"] == pytest.approx(18, rel=1e-3)
+    rows = changes_as_table(changes, "probable")
+    assert rows[1][0].startswith("Urban") and rows[1][5:8] == ("+37.5", "+18.0", "km2")
+    assert rows[1][-1] == "no to no"
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, ""), (0.0, "< 1 %"), (0.42, "42 %"), (1.0, "> 99 %")])
+def test_a_chance_is_never_certainty(value, text):
+    assert chance_text(value) == text

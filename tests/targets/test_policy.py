@@ -133,7 +133,8 @@ def test_own_classes_and_file(tmp_path):
          ["mine.toml: line 7, periods 2.id: id '2015' appears twice; every id may appear once",
           "mine.toml: line 13, targets 1.share: unknown period '2017'; did you mean '2015'?"]),
         ('measure = "length"', 'measure = "lenght"',
-         ["mine.toml: line 16, targets 2.measure: measure is 'lenght'; possible: 'area' or 'length'"]),
+         ["mine.toml: line 16, targets 2.measure: measure is 'lenght'; "
+              "possible: 'area', 'population' or 'length'"]),
     ],
 )  # fmt: skip
 def test_wrong_entries_say_line_key_and_remedy(old, new, expected):
