@@ -25,6 +25,7 @@ from radiocov.settings import (
     BoundariesSettings,
     DensitySettings,
     GridSettings,
+    InterferenceSettings,
     ModelSettings,
     NoiseSettings,
     OutputSettings,
@@ -32,6 +33,7 @@ from radiocov.settings import (
     RoadsSettings,
     Section,
     Service,
+    SimulcastSettings,
     SitesSettings,
     Terminal,
     TerrainSettings,
@@ -62,6 +64,8 @@ class Project(Section):
     terminals: list[Terminal] = Field(default_factory=default_terminals, min_length=1)
     base: Base = Base()
     noise: NoiseSettings = NoiseSettings()
+    interference: InterferenceSettings = InterferenceSettings()
+    simulcast: SimulcastSettings = SimulcastSettings()
     services: list[Service] = Field(min_length=1)
     policy: PolicySettings = PolicySettings()
     areas: AreasSettings | None = None

@@ -163,6 +163,27 @@ class NoiseSettings(Section):
     city: Literal["city", "uhf-business"] = "city"
 
 
+class InterferenceSettings(Section):
+    """C/(I+N) over the frequency plan of the sites. noise_figure_db: None = that of a service's terminal; radius_km:
+    how far a site interferes, None = as far as it serves."""
+
+    enabled: bool = False
+    unwanted_time_percent: float = _number(10.0, 1, 50, "%")
+    protection_db: float = _number(17.0, 0, 60, "dB")
+    noise_figure_db: float | None = _number(None, 0, 30, "dB")
+    bandwidth_hz: float = _number(7600.0, 1000, 100_000, "Hz")
+    channel_width_khz: float = _number(12.5, 1, 100, "kHz")
+    radius_km: float | None = _number(None, 0.5, 300, "km")
+
+
+class SimulcastSettings(Section):
+    """A member of a group counts where it is no more than capture_db below the best; limit_us: the spread of arrival
+    that a receiver bears, 1/8 of a symbol."""
+
+    capture_db: float = _number(10.0, 0, 40, "dB")
+    limit_us: float = _number(26.0, 0.1, 10_000, "us")
+
+
 # How a threshold comes about: as given; as given and raised by man-made noise; k T0 b + noise figure + required
 # C/(I+N), raised by man-made noise.
 ThresholdBy = Literal["given", "given+noise", "computed"]

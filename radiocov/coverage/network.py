@@ -58,6 +58,7 @@ class Server:
     receive: Antenna | None = None  # where it is another one
     method: int = SUM  # how the cuts are combined (`radiocov.antennas.METHODS`)
     talk_in_gain_db: float | None = None  # of the way back without path and pattern; None: gain - losses
+    unwanted: Antenna | None = None  # as it is heard by those on its carriers, where there are any
 
     @property
     def talk_in_db(self) -> float:
@@ -123,15 +124,15 @@ def rank_servers(
         rx = s.receive or s.transmit
         _rank(
             loss, elevation_m[part.slices], classes[part.slices], part.top - row0, part.left - col0,
-            grid.resolution_m, s.method, eirp_dbm, *_shape(s.transmit, s.method, height_m),
+            grid.resolution_m, s.method, eirp_dbm, *antenna_shape(s.transmit, s.method, height_m),
             s.receive is not None, loss if s.receive is None else rx.loss.read(part),
-            *_shape(rx, s.method, height_m), s.talk_in_db, farthest_db, needs.limits_db, needs.noise_db, i + 1,
+            *antenna_shape(rx, s.method, height_m), s.talk_in_db, farthest_db, needs.limits_db, needs.noise_db, i + 1,
             found.level_dbm[here], found.talk_in_db[here], found.server[here], found.count[here],
         )  # fmt: skip
     return found
 
 
-def _shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
+def antenna_shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
     """An antenna for the kernel, which takes the vertical cut of a ROUND one from straight up to straight down."""
     shape = antenna.shape(method)
     vertical_db = antenna.vertical_db if shape != ROUND else antenna.vertical_db[np.arange(-90, 91)]
@@ -149,7 +150,7 @@ def overlap(a: Window, b: Window) -> Window | None:
 
 
 @kernel
-def _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
+def depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
     """Angles from straight up, deg, under which an antenna sees a row of pixels; a loop for vector instructions."""
     for c in range(down_deg.size):
         east = east_m + c * step_m
@@ -158,7 +159,7 @@ def _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
 
 
 @inlined
-def _attenuation_db(
+def attenuation_db(
     shape, down_deg, east_m, north_m, rise_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method
 ):
     if shape == FLAT:
@@ -183,9 +184,9 @@ def _rank(
     for r in range(loss.shape[0]):
         east, north = d_col * resolution_m, -(d_row + r) * resolution_m
         if tx_shape == ROUND:
-            _depressions_deg(elevation[r], tx_m, east, north, resolution_m, tx_down)
+            depressions_deg(elevation[r], tx_m, east, north, resolution_m, tx_down)
         if apart and rx_shape == ROUND:
-            _depressions_deg(elevation[r], rx_m, east, north, resolution_m, rx_down)
+            depressions_deg(elevation[r], rx_m, east, north, resolution_m, rx_down)
         for c in range(loss.shape[1]):
             path = loss[r, c]
             if math.isnan(path):
@@ -193,13 +194,13 @@ def _rank(
             if path > farthest_db and server[last, r, c] > 0 and eirp_dbm - path < level[last, r, c]:
                 continue  # too weak even in the direction of its maximum
             east = (d_col + c) * resolution_m
-            attenuation = _attenuation_db(
+            attenuation = attenuation_db(
                 tx_shape, tx_down[c], east, north, elevation[r, c] - tx_m, tx_horizontal_db, tx_vertical_db,
                 tx_azimuth_deg, tx_tilt_deg, method,
             )  # fmt: skip
             here = np.float32(eirp_dbm - attenuation - path)
             if apart:
-                attenuation = _attenuation_db(
+                attenuation = attenuation_db(
                     rx_shape, rx_down[c], east, north, elevation[r, c] - rx_m, rx_horizontal_db, rx_vertical_db,
                     rx_azimuth_deg, rx_tilt_deg, method,
                 )  # fmt: skip
