@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from radiocov.site import Site
 
 Report = Callable[..., None]  # position in the list of sites, column, message, remedy and perhaps "warning"
+MOST_SHARED = 3  # carriers that are named
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """The frequency plan of the newest state: sites with carriers and without; carriers; pairs of sites that share
+    one, those of one simulcast group left out; the carriers that most sites share, (MHz, their ids)."""
+
+    sites: int
+    without: int
+    carriers: int
+    sharing_pairs: int
+    simulcast_pairs: int
+    shared: tuple[tuple[float, tuple[str, ...]], ...]
 
 
 def carriers_hz(site: Site) -> tuple[int, ...]:
@@ -20,16 +35,15 @@ def overlap(a_hz: int, b_hz: int, width_khz: float) -> bool:
     return abs(a_hz - b_hz) < round(width_khz * 1000.0)
 
 
-def sharing_pairs(sites: Sequence[Site], width_khz: float) -> dict[tuple[int, int], int]:
-    """Pairs of positions in a list of sites that share a carrier, and the lowest one of those of the first [Hz]."""
+def sharing_pairs(sites: Sequence[Site], width_khz: float) -> set[tuple[int, int]]:
+    """Pairs of positions in a list of sites that share a carrier, the smaller first."""
     plan = sorted((hz, at) for at, site in enumerate(sites) for hz in carriers_hz(site))
-    pairs: dict[tuple[int, int], int] = {}
+    pairs: set[tuple[int, int]] = set()
+    first = 0
     for n, (hz, at) in enumerate(plan):
-        for above_hz, other in plan[n + 1 :]:
-            if not overlap(hz, above_hz, width_khz):
-                break
-            if other != at:
-                pairs.setdefault((min(at, other), max(at, other)), hz if at < other else above_hz)
+        while not overlap(plan[first][0], hz, width_khz):
+            first += 1
+        pairs |= {(min(at, other), max(at, other)) for _, other in plan[first:n] if other != at}
     return pairs
 
 
@@ -37,6 +51,20 @@ def sharing_sites(sites: Sequence[Site], width_khz: float) -> list[Site]:
     """The sites that share a carrier with another one."""
     there = {at for pair in sharing_pairs(sites, width_khz) for at in pair}
     return [site for at, site in enumerate(sites) if at in there]
+
+
+def frequencies_of(sites: Sequence[Site], width_khz: float) -> Frequencies:
+    """What a network shares of its carriers, channels being width_khz wide."""
+    pairs = sharing_pairs(sites, width_khz)
+    simulcast = sum(sites[a].simulcast == sites[b].simulcast != "" for a, b in pairs)
+    users: dict[int, list[str]] = {}
+    for site in sites:
+        for hz in carriers_hz(site):
+            users.setdefault(hz, []).append(site.id)
+    shared = sorted((-len(ids), hz) for hz, ids in users.items() if len(ids) > 1)
+    planned = sum(bool(carriers_hz(site)) for site in sites)
+    return Frequencies(planned, len(sites) - planned, len(users), len(pairs) - simulcast, simulcast,
+                       tuple((hz / 1e6, tuple(users[hz])) for _, hz in shared[:MOST_SHARED]))
 
 
 def check_plan(sites: Sequence[Site], report: Report) -> None:

@@ -11,6 +11,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
 MODEL_RANGE_MHZ = {
     "p1812": (30.0, 6000.0), "itm": (20.0, 20000.0), "extended-hata": (30.0, 3000.0), "free-space": (30.0, 6000.0),
 }  # fmt: skip
+TIMED_MODELS = ("p1812", "itm")  # that know a percentage of time
 MODEL_REACH_KM = {"extended-hata": 100.0}  # others reach beyond any radius a project may have
 # Above this a threshold is no faded sensitivity at the port but a planning level with margins already inside.
 PLANNING_LEVEL_DBM = -105.0

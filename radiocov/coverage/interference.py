@@ -32,11 +32,11 @@ from radiocov.frequency_plan import carriers_hz
 from radiocov.frequency_plan import overlap as channels_overlap
 from radiocov.project import Project
 from radiocov.propagation import noise
+from radiocov.settings import TIMED_MODELS
 from radiocov.site import Site
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 LIGHT_M_US = 299.792458  # metres in a microsecond
-TIMED = ("p1812", "itm")  # models that know a percentage of time
 DELAY = "simulcast_delay_us.tif"
 
 
@@ -56,7 +56,7 @@ class Unwanted(Site):
 def unwanted_settings(project: Project, settings: LossSettings) -> LossSettings:
     """Settings of an unwanted site's loss, from those of the wanted one."""
     asked = project.interference
-    percent = asked.unwanted_time_percent if settings.model in TIMED else settings.time_percent
+    percent = asked.unwanted_time_percent if settings.model in TIMED_MODELS else settings.time_percent
     return dataclasses.replace(settings, time_percent=percent, radius_km=asked.radius_km or settings.radius_km)
 
 

@@ -128,7 +128,8 @@ def test_the_manifest_counts_served_pixels_below_the_protection_ratio(planned, m
 
 def test_man_made_noise_and_the_given_noise_figure_count(planned, made, tmp_path):
     folder = shutil.copytree(planned[0], tmp_path / "project", ignore=shutil.ignore_patterns("out", "alone"))
-    made.edit(folder / "project.toml", "enabled = true", "enabled = true\nnoise_figure_db = 5.0\nbandwidth_hz = 15200")
+    own = "enabled = true\nnoise_figure_db = 5.0\nbandwidth_hz = 15200"
+    made.edit(folder / "project.toml", "enabled = true", own)
     with (folder / "project.toml").open("a") as file:
         file.write('\n[noise]\nenvironment = "residential"\n')
     results = state_of(made, folder)
