@@ -390,6 +390,8 @@ class CoverageRun:
             before = dict(zip(tiles, known.get("tiles", []), strict=False))
             dirty = {leaf for leaf, tile in tiles.items() if before.get(leaf) != tile}
         self._write_rasters(state, servers, folder, layers, dirty)
+        for name in set((known or {}).get("files", {})) - {layer.name for layer in layers}:
+            (folder / name).unlink(missing_ok=True)  # of a network or settings that are no more
         manifest = {
             "state": state.id,
             "date": state.date.isoformat(),
