@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radiocov.frequency_plan import Frequencies, carriers_hz, frequencies_of, sharing_sites
 from radiocov.inputs import KM_PER_DEGREE, Inputs, project_grid, read_inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError, errors_of
 from radiocov.project import Project, State, load_project
-from radiocov.settings import MODEL_RANGE_MHZ
+from radiocov.settings import MODEL_RANGE_MHZ, TIMED_MODELS
 
 if TYPE_CHECKING:
     from terrain.grid import Grid
@@ -63,6 +64,7 @@ class Plan:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    frequencies: Frequencies
 
     @property
     def pixels(self) -> int:
@@ -116,6 +118,7 @@ def check(project: Project, cores: int | None = None) -> Report:
         plan = make_plan(inputs, grid, cores)
     problems += [*_check_antennas(inputs), *_check_frequencies(inputs), *_check_receivers(inputs),
                  *_check_boundaries(inputs)]
+    problems += _check_carriers(inputs)
     return Report(project.project.name, tuple(dict.fromkeys(problems)), plan)
 
 
@@ -129,17 +132,31 @@ def make_plan(inputs: Inputs, grid: Grid, cores: int | None = None) -> Plan:
                  for antenna in (site, site.receiving)}
     radius_m = project.model.radius_km * 1000
     receivers = sum(_receivers(grid, lon, lat, radius_m) for lon, lat, *_ in positions)
+    newest = list(counted.values())[-1] if counted else []
+    unwanted = _unwanted_positions(project, {site.id: site for sites in counted.values() for site in sites})
+    unwanted_m = (project.interference.radius_km or project.model.radius_km) * 1000
+    receivers += sum(_receivers(grid, lon, lat, unwanted_m) for lon, lat, *_ in unwanted)
     pixels = grid.width * grid.height
     combined = len(counted) * len(project.services) * pixels
     return Plan(
         crs=grid.crs, resolution_m=grid.resolution_m, width=grid.width, height=grid.height,
         states=tuple(StatePlan(state.id, state.date, len(sites)) for state, sites in counted.items()),
-        loss_rasters=len(positions), receivers=receivers, cores=cores,
+        loss_rasters=len(positions) + len(unwanted), receivers=receivers, cores=cores,
         seconds=START_SECONDS
         + (receivers * SECONDS_PER_RECEIVER + combined * SECONDS_PER_PIXEL) / cores,
         memory_bytes=PROCESS_BYTES + pixels * GROUND_BYTES + receivers * LOSS_BYTES + cores * TILE_BYTES,
         disk_bytes=pixels * GROUND_BYTES + receivers * LOSS_BYTES
-        + len(counted) * pixels * (STATE_BYTES + len(project.services) * SERVICE_BYTES))
+        + len(counted) * pixels * (STATE_BYTES + len(project.services) * SERVICE_BYTES),
+        frequencies=frequencies_of(newest, project.interference.channel_width_khz))
+
+
+def _unwanted_positions(project: Project, sites: dict[str, Site]) -> set[tuple[float, float, float, float]]:
+    """Positions that need a loss raster at a small percentage of time too."""
+    asked = project.interference
+    longer = asked.radius_km not in (None, project.model.radius_km)
+    if not asked.enabled or not (longer or project.model.name in TIMED_MODELS):
+        return set()
+    return {_position(project, site) for site in sharing_sites(list(sites.values()), asked.channel_width_khz)}
 
 
 def _position(project: Project, site: Site) -> tuple[float, float, float, float]:
@@ -308,6 +325,17 @@ def _check_frequencies(inputs: Inputs) -> list[Problem]:
                 f"give {low:g} to {high:g} MHz or another model")
         for site in inputs.sites
         if not low <= (frequency := site.frequency_mhz or project.model.frequency_mhz) <= high]
+
+
+def _check_carriers(inputs: Inputs) -> list[Problem]:
+    """C/(I+N) that is asked for while sites have no carrier."""
+    without = [site.id for site in inputs.sites if not carriers_hz(site)]
+    if not inputs.project.interference.enabled or not without:
+        return []
+    named = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+    return [Problem(inputs.project.sites_file.name, "channels",
+                    f"{len(without)} of {len(inputs.sites)} sites have no carrier, and disturb nobody: {named}",
+                    "give their talk-out carriers in MHz", "warning")]
 
 
 def _check_antennas(inputs: Inputs) -> list[Problem]:

@@ -71,6 +71,10 @@ _ALL = (
     Column("rx_noise_figure_db", ("接收机噪声系数", "噪声系数", "rx noise figure", "noise figure"), "dB", 0, 30),
     Column("tma_gain_db", ("塔放增益", "塔顶放大器增益", "tma gain"), "dB", 0, 40),
     Column("tma_noise_figure_db", ("塔放噪声系数", "塔顶放大器噪声系数", "tma noise figure"), "dB", 0, 20),
+    # the frequency plan; 频点 alone has always been the one of frequency_mhz
+    Column("channels", ("信道", "信道频点", "频点列表", "载频", "carriers", "talk-out carriers"), "MHz", 30, 6000),
+    Column("simulcast", ("同播组", "同播", "simulcast group")),
+    Column("launch_delay_us", ("发射时延", "发射延时", "launch delay"), "us", -10_000, 10_000),
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
 BASIC = tuple(COLUMNS)[: 1 + tuple(COLUMNS).index("site")]  # the others are written only where a site uses them
@@ -79,9 +83,9 @@ LOSS_PARTS = ("combiner_db", "duplexer_db", "feeder_type", "feeder_length_m", "j
 REQUIRED = tuple(column.name for column in _ALL if column.required and column.name != "gain_dbi")
 
 _UNITS = {"m": "m", "米": "m", "dbm": "dBm", "db": "dB", "dbi": "dBi", "°": "deg", "度": "deg", "deg": "deg",
-          "degrees": "deg", "mhz": "MHz", "兆赫": "MHz"}
+          "degrees": "deg", "mhz": "MHz", "兆赫": "MHz", "us": "us", "μs": "us", "µs": "us", "微秒": "us"}
 _REMEDIES = {("dBm", "w"): "dBm = 30 + 10 log10(W)", ("dBm", "dbw"): "dBm = dBW + 30",
-             ("dBi", "dbd"): "dBi = dBd + 2.15", ("m", "ft"): "m = 0.3048 ft"}
+             ("dBi", "dbd"): "dBi = dBd + 2.15", ("m", "ft"): "m = 0.3048 ft", ("us", "ms"): "us = 1000 ms"}
 
 
 def _plain(header: str) -> str:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from radiocov.columns import BASIC, COLUMNS, LOSS_PARTS, REQUIRED, match_headers, parse_coordinate, parse_date
 from radiocov.feeders import Cables, read_cables
+from radiocov.frequency_plan import check_plan
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean
 from radiocov.site import OMNI_WORDS, Site, in_state
-from radiocov.site_cells import antenna_name, gain_of, losses_of, number_in, receiver_of
+from radiocov.site_cells import antenna_name, channels_in, gain_of, losses_of, number_in, receiver_of
 
 __all__ = ["STATUSES", "Site", "in_state", "parse_sites", "read_sites", "write_sites"]
 
@@ -65,6 +66,7 @@ def write_sites(path: str | Path, sites: Sequence[Site]) -> None:
     for row in rows:
         if row["losses_summed"]:
             row["losses_db"] = None
+        row["channels"] = "; ".join(map(str, row["channels"]))
     columns = [key for key in COLUMNS if key in BASIC or any(row[key] not in (None, "") for row in rows)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -78,7 +80,8 @@ def write_sites(path: str | Path, sites: Sequence[Site]) -> None:
 
 # read from their cells as they are; the others need a second look
 NUMBERS = tuple(name for name, column in COLUMNS.items()
-                if column.high > column.low and name not in ("longitude", "latitude", "losses_db", "gain_dbi"))
+                if column.high > column.low
+                and name not in ("longitude", "latitude", "losses_db", "gain_dbi", "channels"))
 
 
 class _Reader:
@@ -181,6 +184,7 @@ class _Reader:
                   "name an antenna file or leave the tilt empty", "warning")
         values |= losses_of(cell, values, self.cables, self.frequency_mhz, fault)
         values |= receiver_of(cell, values, self._pattern, fault)
+        channels = channels_in(COLUMNS["channels"], cell("channels"), fault)
         status = STATUSES.get(cell("status").lower() or "existing", "")
         if not status:
             fault("status", f'"{cell("status")}" is not a status',
@@ -197,7 +201,8 @@ class _Reader:
         self.rows.append(number)
         self.sites.append(Site(
             id=ident, name=cell("name") or ident, lon=lon, lat=lat, antenna=antenna, gain_dbi=gain,
-            in_service=date, status=status, site=cell("site"), **values))
+            in_service=date, status=status, site=cell("site"), channels=channels, simulcast=cell("simulcast"),
+            **values))
 
     def _position(self, lon_text: str, lat_text: str, fault: Callable[..., None]) -> tuple[float, float]:
         lon, lon_axis = parse_coordinate(lon_text)
@@ -271,6 +276,7 @@ class _Reader:
                     self.report(f"row {self.rows[at]}, site",
                                 f'"{name}" is the mast of row {self.rows[members[0]]} too, at another place',
                                 "give the sectors of one mast the same coordinates", "warning")
+        check_plan(self.sites, lambda at, *said: self.report(f"row {self.rows[at]}, {said[0]}", *said[1:]))
         self._check_exchanged()
 
     def _close(self, a: int, b: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from radiocov.link_check import check_indoor, check_noise, check_receivers
+from radiocov.link_check import check_indoor, check_interference, check_noise, check_receivers, is_number
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean, errors_of
 from radiocov.settings import (
     MODEL_RANGE_MHZ,
@@ -25,6 +25,7 @@ from radiocov.settings import (
     BoundariesSettings,
     DensitySettings,
     GridSettings,
+    InterferenceSettings,
     ModelSettings,
     NoiseSettings,
     OutputSettings,
@@ -32,6 +33,7 @@ from radiocov.settings import (
     RoadsSettings,
     Section,
     Service,
+    SimulcastSettings,
     SitesSettings,
     Terminal,
     TerrainSettings,
@@ -63,6 +65,8 @@ class Project(Section):
     terminals: list[Terminal] = Field(default_factory=default_terminals, min_length=1)
     base: Base = Base()
     noise: NoiseSettings = NoiseSettings()
+    interference: InterferenceSettings = InterferenceSettings()
+    simulcast: SimulcastSettings = SimulcastSettings()
     services: list[Service] = Field(min_length=1)
     policy: PolicySettings = PolicySettings()
     areas: AreasSettings | None = None
@@ -331,10 +335,6 @@ def _get(raw: dict[str, Any], *keys: str) -> Any:
     return getattr(field.default, key)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _check_references(raw: dict[str, Any], found: _Findings) -> None:
     """Ids, dangling references and values that do not go together, also where other parts are invalid."""
     for kind in ("terminals", "services"):
@@ -357,7 +357,7 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
                       did_you_mean(wanted, names))
     for index, table in _tables(raw, "terminals"):
         level = table.get("threshold_dbm")
-        if _is_number(level) and PLANNING_LEVEL_DBM <= level <= -20:
+        if is_number(level) and PLANNING_LEVEL_DBM <= level <= -20:
             found.add(
                 ("terminals", index, "threshold_dbm"),
                 f"{level:g} dBm looks like a planning level that contains losses and a reliability margin",
@@ -365,14 +365,20 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
                 "probability add the rest", "warning")
     receivers = [(("terminals", index), table) for index, table in _tables(raw, "terminals")]
     receivers += [(("base",), raw["base"])] if isinstance(raw.get("base"), dict) else []
-    check_receivers(receivers, found.add)
-    if _is_number(frequency := _get(raw, "model", "frequency_mhz")):
+    interference = raw["interference"] if isinstance(raw.get("interference"), dict) else {}
+    check_receivers(receivers, found.add, interference)
+    if is_number(frequency := _get(raw, "model", "frequency_mhz")):
         check_indoor(_tables(raw, "services"), frequency, found.add)
+        named = (_get(raw, "noise", key) for key in ("environment", "city"))
+        about = (*named, bool(_get(raw, "terrain", "landcover")), frequency)
         if any(table.get("threshold", "given") != "given" for _, table in receivers):
-            named = (_get(raw, "noise", key) for key in ("environment", "city"))
-            check_noise(*named, bool(_get(raw, "terrain", "landcover")), frequency, found.add)
+            check_noise(*about, found.add)
+        elif interference.get("enabled") is True:
+            check_noise(*about, found.add, "give [interference] enabled = false")
+    of_model = (_get(raw, "model", key) for key in ("name", "radius_km", "time_percent"))
+    check_interference(interference, *of_model, found.add)
     name, frequency = _get(raw, "model", "name"), _get(raw, "model", "frequency_mhz")
-    if name in MODEL_RANGE_MHZ and _is_number(frequency):
+    if name in MODEL_RANGE_MHZ and is_number(frequency):
         low, high = MODEL_RANGE_MHZ[name]
         if not low <= frequency <= high and 30 <= frequency <= 6000:
             found.add(("model", "frequency_mhz"), f"{frequency:g} MHz is outside the range of {name}",
@@ -383,7 +389,7 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
     if isinstance(density, dict):
         given = DensitySettings().model_dump() | density
         urban, dense = given["urban"], given["dense_urban"]
-        if _is_number(urban) and _is_number(dense) and urban >= dense:
+        if is_number(urban) and is_number(dense) and urban >= dense:
             found.add(("terrain", "density", "dense_urban"), f"{dense:g} is not above urban ({urban:g})",
                       "dense urban begins at a larger share than urban")
     if isinstance(terrain, dict) and "sources" in terrain:
@@ -394,7 +400,7 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
 
 
 def _check_extent(extent: Any, found: _Findings) -> None:
-    if not (isinstance(extent, list) and len(extent) == 4 and all(map(_is_number, extent))):
+    if not (isinstance(extent, list) and len(extent) == 4 and all(map(is_number, extent))):
         return  # absent, or reported by its type
     west, south, east, north = extent
     # across the antimeridian the east goes on beyond 180

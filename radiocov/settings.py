@@ -11,6 +11,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # ids become parts of file names
 MODEL_RANGE_MHZ = {
     "p1812": (30.0, 6000.0), "itm": (20.0, 20000.0), "extended-hata": (30.0, 3000.0), "free-space": (30.0, 6000.0),
 }  # fmt: skip
+TIMED_MODELS = ("p1812", "itm")  # that know a percentage of time
 MODEL_REACH_KM = {"extended-hata": 100.0}  # others reach beyond any radius a project may have
 # Above this a threshold is no faded sensitivity at the port but a planning level with margins already inside.
 PLANNING_LEVEL_DBM = -105.0
@@ -161,6 +162,27 @@ class NoiseSettings(Section):
 
     environment: Literal["landcover", "city", "residential", "rural", "quiet-rural", "uhf-business"] = "landcover"
     city: Literal["city", "uhf-business"] = "city"
+
+
+class InterferenceSettings(Section):
+    """C/(I+N) over the frequency plan of the sites. noise_figure_db: None = that of a service's terminal; radius_km:
+    how far a site interferes, None = as far as it serves."""
+
+    enabled: bool = False
+    unwanted_time_percent: float = _number(10.0, 1, 50, "%")
+    protection_db: float = _number(17.0, 0, 60, "dB")
+    noise_figure_db: float | None = _number(None, 0, 30, "dB")
+    bandwidth_hz: float = _number(7600.0, 1000, 100_000, "Hz")
+    channel_width_khz: float = _number(12.5, 1, 100, "kHz")
+    radius_km: float | None = _number(None, 0.5, 300, "km")
+
+
+class SimulcastSettings(Section):
+    """A member of a group counts where it is no more than capture_db below the best; limit_us: the spread of arrival
+    that a receiver bears, 1/8 of a symbol."""
+
+    capture_db: float = _number(10.0, 0, 40, "dB")
+    limit_us: float = _number(26.0, 0.1, 10_000, "us")
 
 
 # How a threshold comes about: as given; as given and raised by man-made noise; k T0 b + noise figure + required

@@ -23,7 +23,9 @@ class Site:
     status: existing, planned or candidate. site: name of the mast, "" = its own. offset_east_m, offset_north_m: of
     the antenna from lon, lat. feeder_db: from type and length, at the site's frequency. rx_...: None or "" = as for
     transmission, rx_antenna "omni" = an omni; rx_losses_db None: the losses without the combiner where they are
-    summed, else losses_db. rx_diversity_db, rx_noise_figure_db: None = those of [base].
+    summed, else losses_db. rx_diversity_db, rx_noise_figure_db: None = those of [base]. channels: talk-out carriers,
+    MHz. simulcast: name of a group that sends the same on the same carriers, "" = none; launch_delay_us: by how much
+    later than the group's time this site sends, None = 0.
     """
 
     id: str
@@ -62,6 +64,9 @@ class Site:
     tma_noise_figure_db: float | None = None
     losses_summed: bool = False
     feeder_db: float | None = None
+    channels: tuple[float, ...] = ()
+    simulcast: str = ""
+    launch_delay_us: float | None = None
 
     @property
     def eirp_max_dbm(self) -> float:

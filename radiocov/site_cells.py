@@ -49,6 +49,25 @@ def number_in(column: Column, text: str, fault: Fault) -> float | None:
     return value
 
 
+def channels_in(column: Column, text: str, fault: Fault) -> tuple[float, ...]:
+    """The carriers in a cell [MHz], separated by semicolons or spaces."""
+    found: dict[float, None] = {}
+    for part in re.split(r"[;；、\s]+", text):
+        if not part:
+            continue
+        if "," in part or "，" in part:
+            fault(column.name, f'"{text}" contains a comma', "write numbers with a point and ; between carriers")
+            return ()
+        value = number_in(column, part, fault)
+        if value is None or value != value:
+            return ()
+        if value in found:
+            fault(column.name, f"{part} stands there twice", "give each carrier once")
+            return ()
+        found[value] = None
+    return tuple(found)
+
+
 def losses_of(cell: Cell, values: dict, cables: Cables, frequency_mhz: float, fault: Fault) -> dict:
     """losses_db as given, else the sum of its parts; the feeder's loss by its type and length. frequency_mhz: of
     the project, for rows without one [MHz]."""

@@ -32,6 +32,9 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bo
 
     What an earlier run finished is taken up; Ctrl-C leaves nothing half-written.
 
+    With [interference] enabled = true in project.toml also C/(I+N) over the frequency plan, and for simulcast groups
+    the spread of arrival.
+
     \b
     Examples:
       radiocov coverage my-network
@@ -51,10 +54,28 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bo
         for s in result.manifest["states"]
     ]
     print_table(f"Coverage in {result.folder}", ["state", "date", "sites", "rasters"], rows, {2})
+    for state in result.manifest["states"]:
+        for line in disturbed_lines(state):
+            click.echo(f"{state['state']}, {line}")
     click.echo(
         f"{result.losses_computed} loss rasters computed, {result.losses_reused} taken from earlier runs; "
         f"{result.states_reused} of {len(result.manifest['states'])} states were up to date"
     )
+
+
+def disturbed_lines(state: dict[str, Any]) -> list[str]:
+    """What a state's manifest says of C/(I+N) and simulcast, a line for each service."""
+    found = []
+    for what, after, limit in (
+        ("interference", "of the served pixels have less than {:g} dB of C/(I+N)", "protection_db"),
+        ("simulcast", "of the pixels served by simulcast are beyond {:g} us", "limit_us"),
+    ):
+        about = state.get(what, {"services": {}})
+        for service, counted in about["services"].items():
+            served = counted["served_pixels"]
+            share = f"{100.0 * counted['disturbed_pixels'] / served:.1f} %" if served else "none"
+            found.append(f"{service}: {share} {after.format(about[limit])}")
+    return found
 
 
 def with_model(project: Any, name: str) -> Any:

@@ -32,6 +32,8 @@ def init(folder: str) -> None:
 def check(project: str, as_json: bool) -> None:
     """Validate everything in a project and report every problem in one go; exit code 2 where there are errors.
 
+    Says how large and long computing would be, and how many sites share a carrier.
+
     \b
     Example:
       radiocov check my-network
@@ -63,8 +65,23 @@ def _print(report) -> None:
             ["memory", f"about {plan.memory_bytes / 2**20:.0f} MiB"],
             ["disk", f"at most {plan.disk_bytes / 2**20:.0f} MiB"],
         ]  # fmt: skip
-        print_table(report.name, ["", "what would be computed"], rows)
+        print_table(report.name, ["", "what would be computed"], [*rows, *_frequency_rows(plan.frequencies)])
     click.echo(f"{errors} errors, {len(report.problems) - errors} warnings" if report.problems else "no problems")
+
+
+def _frequency_rows(plan) -> list[list[str]]:
+    """Nothing where no site has a carrier."""
+    if not plan.sites:
+        return []
+    without = f", {plan.without} sites without" if plan.without else ""
+    group = f", {plan.simulcast_pairs} more in simulcast" if plan.simulcast_pairs else ""
+    pairs = "1 pair of sites shares" if plan.sharing_pairs == 1 else f"{plan.sharing_pairs} pairs of sites share"
+    carriers = f"{plan.carriers} carriers on {plan.sites} sites{without}; {pairs} one{group}"
+    return [["frequency plan", carriers], *[[f"  {mhz:.10g} MHz", _few(ids)] for mhz, ids in plan.shared]]
+
+
+def _few(ids) -> str:
+    return f"{len(ids)} sites: {', '.join(ids[:6])}{', ...' if len(ids) > 6 else ''}"
 
 
 def _duration(seconds: float) -> str:

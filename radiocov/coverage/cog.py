@@ -26,8 +26,8 @@ from radiocov.files import whole
 
 BLOCK = 512
 NODATA = -9999.0
-#: What compression may change a value by: 0.004 dB, or 0.00005 of probability.
-MAX_ERROR = {"dBm": 0.004, "dB": 0.004, "1": 0.00005}
+#: What compression may change a value by: 0.004 dB, 0.004 us, or 0.00005 of probability.
+MAX_ERROR = {"dBm": 0.004, "dB": 0.004, "us": 0.004, "1": 0.00005}
 # Values that an overview's directory has no use for: place, datum, names
 _FULL_ONLY = {33550, 33922, 34264, 34735, 34736, 34737, 42112}
 

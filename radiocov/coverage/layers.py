@@ -12,7 +12,7 @@ import numpy as np
 
 from radiocov import link
 from radiocov.chain import building_entry_db
-from radiocov.coverage import chance
+from radiocov.coverage import chance, interference
 from radiocov.coverage.cog import NODATA, Arrays, Layer
 from radiocov.coverage.network import Needs, Server, rank_servers
 from radiocov.coverage.sector import Window
@@ -43,6 +43,14 @@ def layers_of(project: Project, servers: Sequence[Server], tags: dict[str, Any])
             _layer(f"probability_any_{service.id}.tif", "float32", any_of, {**about, "RADIOCOV_ANY": correlated}),
             _layer(f"servers_{service.id}.tif", "uint16", serving, about),
         ]
+        if project.interference.enabled:
+            unwanted = {"RADIOCOV_INTERFERENCE": project.interference.model_dump(mode="json")}
+            name = interference.ci_name(service)
+            layers.append(_layer(name, "float32", [("C/(I+N) at the terminal's port", "dB")], {**about, **unwanted}))
+    if interference.in_groups(servers):
+        simulcast = {"RADIOCOV_SIMULCAST": project.simulcast.model_dump(mode="json")}
+        spread = [("largest difference of arrival in the best server's group", "us")]
+        layers.append(_layer(interference.DELAY, "float32", spread, {**tags, **simulcast}))
     return layers
 
 
@@ -104,6 +112,9 @@ def tile_layers(
     out: Arrays = {
         "level_dbm.tif": ranked.level_dbm[:1], "best_server.tif": ranked.server[:1],
         "second_level_dbm.tif": ranked.level_dbm[1:2], "second_server.tif": ranked.server[1:2],
+        **interference.tile_layers(
+            project, ground, servers, asked, tile, receiver_height_m, ranked.level_dbm[0], ranked.server[0]
+        ),
     }  # fmt: skip
     for number, a in enumerate(asked):
         service = a.service

@@ -58,6 +58,7 @@ class Server:
     receive: Antenna | None = None  # where it is another one
     method: int = SUM  # how the cuts are combined (`radiocov.antennas.METHODS`)
     talk_in_gain_db: float | None = None  # of the way back without path and pattern; None: gain - losses
+    unwanted: Antenna | None = None  # as it is heard by those on its carriers, where there are any
 
     @property
     def talk_in_db(self) -> float:
@@ -115,16 +116,16 @@ def rank_servers(
         rx = s.receive or s.transmit
         _rank(
             loss, elevation_m[part.slices], part.top - row0, part.left - col0, grid.resolution_m, s.method,
-            s.site.eirp_max_dbm, *_shape(s.transmit, s.method, height_m), s.receive is not None,
-            loss if s.receive is None else rx.loss.read(part), *_shape(rx, s.method, height_m), s.talk_in_db, least,
-            needs.limits_db[:, 1].astype(np.float32), i + 1, part.top - tile.top, part.left - tile.left, level,
+            s.site.eirp_max_dbm, *antenna_shape(s.transmit, s.method, height_m), s.receive is not None,
+            loss if s.receive is None else rx.loss.read(part), *antenna_shape(rx, s.method, height_m), s.talk_in_db,
+            least, needs.limits_db[:, 1].astype(np.float32), i + 1, part.top - tile.top, part.left - tile.left, level,
             talk_in, server, count,
         )  # fmt: skip
     level[server == 0] = np.nan
     return Ranked(level, talk_in, server, count)
 
 
-def _shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
+def antenna_shape(antenna: Antenna, method: int, height_m: float) -> tuple[Any, ...]:
     """An antenna for the kernel, which takes the vertical cut of a ROUND one from straight up to straight down."""
     shape = antenna.shape(method)
     vertical_db = antenna.vertical_db if shape != ROUND else antenna.vertical_db[np.arange(-90, 91)]
@@ -151,7 +152,7 @@ def _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
 
 
 @kernel
-def _attenuations_db(
+def attenuations_db(
     shape, elevation, antenna_m, east_m, north_m, step_m, horizontal_db, vertical_db, azimuth_deg, tilt_deg, method,
     out,
 ):  # fmt: skip
@@ -197,13 +198,13 @@ def _rank(
     here, back = np.empty(width, np.float32), np.empty(width, np.float32)
     for r in range(loss.shape[0]):
         east, north = d_col * step_m, -(d_row + r) * step_m
-        _attenuations_db(
+        attenuations_db(
             tx_shape, elevation[r], tx_m, east, north, step_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg,
             tx_tilt_deg, method, attenuation,
         )  # fmt: skip
         _levels(eirp_dbm, attenuation, loss[r], here)
         if apart:
-            _attenuations_db(
+            attenuations_db(
                 rx_shape, elevation[r], rx_m, east, north, step_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg,
                 rx_tilt_deg, method, attenuation,
             )  # fmt: skip

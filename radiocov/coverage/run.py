@@ -19,10 +19,10 @@ import numpy as np
 
 from radiocov import __version__
 from radiocov.antennas import METHODS
-from radiocov.coverage import cog, polar
+from radiocov.coverage import cog, interference, polar
 from radiocov.coverage.layers import asked_of, layers_of, tile_layers
 from radiocov.coverage.network import Antenna, Server, overlap
-from radiocov.coverage.results import MANIFEST
+from radiocov.coverage.results import MANIFEST, StateResults
 from radiocov.coverage.sector import LossSettings, Transmitter, Window, is_compiled, loss_raster, prepare
 from radiocov.coverage.setup import (
     chain_of,
@@ -35,6 +35,7 @@ from radiocov.coverage.setup import (
 )
 from radiocov.coverage.store import MODELS, KeptLoss, LossStore, ground_key, loss_key
 from radiocov.files import content_key, file_digest, read_json, remove_leftovers, write_json
+from radiocov.frequency_plan import sharing_sites
 from radiocov.inputs import Inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
@@ -123,7 +124,8 @@ class CoverageRun:
         self.rx_height_m = terminal_height_m(self.project)
         self.asked = asked_of(self.project, self.ground)
         losses = self._losses([antenna for site in inside.values() for antenna in (site, site.receiving)])
-        servers = {key: self._server(site, losses) for key, site in inside.items()}
+        unwanted = self._unwanted(list(inside.values()), losses)
+        servers = {key: self._server(site, losses, unwanted) for key, site in inside.items()}
         reused = 0
         manifests = []
         for state, present in active.items():
@@ -140,10 +142,12 @@ class CoverageRun:
         low, high = MODEL_RANGE_MHZ[model.name]
         reach_km = MODEL_REACH_KM.get(model.name, math.inf)
         problems = []
-        if model.radius_km > reach_km:
-            fault = f"{model.radius_km:g} km is beyond the reach of {model.name}"
-            remedy = f"give at most {reach_km:g} km or another model"
-            problems.append(Problem(project.path.name, "model, radius_km", fault, remedy))
+        radii = {"model": model.radius_km, "interference": project.interference.radius_km or 0.0}
+        for section, radius_km in radii.items():
+            if radius_km > reach_km:
+                fault = f"{radius_km:g} km is beyond the reach of {model.name}"
+                remedy = f"give at most {reach_km:g} km or another model"
+                problems.append(Problem(project.path.name, f"{section}, radius_km", fault, remedy))
         if model.name == "itm" and not ITM_N0[0] <= model.n0 <= ITM_N0[1]:
             fault = f"{model.n0:g} N-units is outside the range of itm"
             remedy = f"give {ITM_N0[0]:g} to {ITM_N0[1]:g} or another model"
@@ -171,6 +175,8 @@ class CoverageRun:
         )
         mapped = {key: round(map_.at(lon, lat), 3) for key, map_ in self._refractivity.items()}
         settings = dataclasses.replace(settings, **mapped)
+        if isinstance(site, interference.Unwanted):
+            settings = interference.unwanted_settings(self.project, settings)
         return Transmitter(float(x), float(y), site.antenna_height_m), settings
 
     def _key(self, site: Site) -> str:
@@ -191,7 +197,7 @@ class CoverageRun:
                 missing.append((key, site))
             else:
                 done[key] = kept
-        self._reused = len(done)
+        self._reused += len(done)
         if missing and not self.device:
             self._prepare()
         self.progress(what, len(done), len(wanted))
@@ -202,6 +208,15 @@ class CoverageRun:
                 self._computed += 1
                 self.progress(what, len(done), len(wanted))
         return done
+
+    def _unwanted(self, sites: list[Site], wanted: dict[str, KeptLoss]) -> dict[str, KeptLoss]:
+        """Losses of the sites that share a carrier by their ids, as they are where they are not wanted."""
+        settings = self.project.interference
+        sharing = sharing_sites(sites, settings.channel_width_khz) if settings.enabled else []
+        as_unwanted = [interference.Unwanted.of(site) for site in sharing]
+        missing = [site for site in as_unwanted if self._key(site) not in wanted]
+        losses = wanted | (self._losses(missing) if missing else {})
+        return {site.id: losses[self._key(site)] for site in as_unwanted}
 
     def _prepare(self) -> None:
         model = self.project.model.name
@@ -288,17 +303,19 @@ class CoverageRun:
             *self._patterns[kind].arrays, losses[self._key(site)],
         )  # fmt: skip
 
-    def _server(self, site: Site, losses: dict[str, KeptLoss]) -> Server:
+    def _server(self, site: Site, losses: dict[str, KeptLoss], unwanted: dict[str, KeptLoss]) -> Server:
         x, y = (float(v) for v in self.grid.from_lonlat(*site.antenna_lonlat))
         at = polar.ground_height_m(self.ground, x, y), grid_north_deg(self.grid, site)
+        transmit = self._antenna(site, *at, losses)
         return Server(
-            site, x, y, self._antenna(site, *at, losses),
+            site, x, y, transmit,
             None if site.receiving is site else self._antenna(site.receiving, *at, losses),
             METHODS[self.project.sites.pattern_method],
             chain_of(self.project, self.ground, site).talk_in_db(self.project.base),
+            dataclasses.replace(transmit, loss=unwanted[site.id]) if site.id in unwanted else None,
         )  # fmt: skip
 
-    def _common_key(self, state: State) -> str:
+    def _common_key(self, state: State, servers: list[Server]) -> str:
         """Everything that a tile's values depend on beside its servers."""
         project = self.project
         return content_key(
@@ -311,16 +328,29 @@ class CoverageRun:
                 "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
                 "landcover": bool(project.landcover_files),
                 "noise": [None if a.noise_db is None else a.noise_db.tolist() for a in self.asked],
+                **self._interference_key(servers),
             }
         )
 
+    def _interference_key(self, servers: list[Server]) -> dict[str, Any]:
+        """What C/(I+N) and delays depend on beside the servers; nothing where there are none."""
+        project, found = self.project, {}
+        if project.interference.enabled:
+            noise = [interference.noise_dbm(project, self.ground, a.terminal).tolist() for a in self.asked]
+            found["interference"] = [project.interference.model_dump(mode="json"), noise]
+        if project.interference.enabled or interference.in_groups(servers):
+            found["simulcast"] = project.simulcast.model_dump(mode="json")
+        return found
+
     def _tile_keys(self, state: State, servers: list[Server]) -> dict[cog.Leaf, str]:
         """Each tile's common key with all that it depends on of the servers that reach it."""
-        common = self._common_key(state)
-        reach_m = (self.project.model.radius_km + 2 * self.grid.resolution_m / 1000.0) * 1000.0
+        common = self._common_key(state, servers)
+        farthest_km = max(self.project.model.radius_km, self.project.interference.radius_km or 0.0)
+        reach_m = farthest_km * 1000.0 + 2 * self.grid.resolution_m
         own = [
             [number, _jsonable(s.site), s.talk_in_db, s.method, self._antenna_key(s.site, s.transmit),
-             s.receive and self._antenna_key(s.site.receiving, s.receive)]
+             s.receive and self._antenna_key(s.site.receiving, s.receive),
+             *([self._key(interference.Unwanted.of(s.site))] if s.unwanted else [])]
             for number, s in enumerate(servers, start=1)
         ]  # fmt: skip
         keys = {}
@@ -331,7 +361,7 @@ class CoverageRun:
             )
             near = [
                 about for about, s in zip(own, servers, strict=True)
-                if overlap(tile, s.transmit.loss.window)
+                if (overlap(tile, s.transmit.loss.window) or s.unwanted and overlap(tile, s.unwanted.loss.window))
                 and math.hypot(max(x[0] - s.x, s.x - x[1], 0.0), max(y[1] - s.y, s.y - y[0], 0.0)) <= reach_m
             ]  # fmt: skip
             keys[leaf] = content_key([common, near])
@@ -360,6 +390,8 @@ class CoverageRun:
             before = dict(zip(tiles, known.get("tiles", []), strict=False))
             dirty = {leaf for leaf, tile in tiles.items() if before.get(leaf) != tile}
         self._write_rasters(state, servers, folder, layers, dirty)
+        for name in set((known or {}).get("files", {})) - {layer.name for layer in layers}:
+            (folder / name).unlink(missing_ok=True)  # of a network or settings that are no more
         manifest = {
             "state": state.id,
             "date": state.date.isoformat(),
@@ -379,8 +411,19 @@ class CoverageRun:
             },
             "tiles": list(tiles.values()),
         }  # fmt: skip
+        manifest |= self._disturbed(StateResults(folder, manifest), servers)
         write_json(folder / MANIFEST, manifest)
         return manifest, True
+
+    def _disturbed(self, results: StateResults, servers: list[Server]) -> dict[str, Any]:
+        what = f"summing up {results.manifest['state']}"
+        try:
+            return interference.summary(
+                self.project, results, interference.in_groups(servers),
+                lambda done, total: self.progress(what, done, total),
+            )  # fmt: skip
+        finally:
+            results.close()
 
     def _provenance(self) -> dict[str, Any]:
         model = self.project.model
@@ -477,7 +520,8 @@ class CoverageRun:
 def _summary(state: dict[str, Any]) -> dict[str, Any]:
     keys = ("state", "date", "key", "computed", "servers", "provenance")
     files = {f"{state['state']}/{name}": about for name, about in state["files"].items()}
-    return {**{key: state[key] for key in keys}, "files": files}
+    disturbed = {key: state[key] for key in ("interference", "simulcast") if key in state}
+    return {**{key: state[key] for key in keys}, "files": files, **disturbed}
 
 
 def _intact(folder: Path, manifest: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted or watched: nothing is lost, nothing is ever seen half-written."""
 
+import dataclasses
 import random
 import re
 import shutil
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from radiocov.coverage.run import CoverageRun
+from radiocov.network import write_sites
 
 LOSSES = ".radiocov/loss"
 
@@ -166,9 +168,15 @@ def test_ctrl_c_stops_soon_and_leaves_no_temporary_file(made, project, undisturb
     assert losses_in(folder) >= 7
 
 
-def test_one_changed_power_rewrites_its_tiles_alone_and_gives_what_a_fresh_run_gives(made, tmp_path):
+@pytest.mark.parametrize("interference", [False, True])
+def test_one_changed_power_rewrites_its_tiles_alone_and_gives_what_a_fresh_run_gives(made, tmp_path, interference):
     folder = made.small_project(tmp_path / "project", resolution=100.0, sites=4)
     made.edit(folder / "project.toml", "radius_km = 15", "radius_km = 6")
+    if interference:
+        with (folder / "project.toml").open("a") as file:
+            file.write("\n[interference]\nenabled = true\n")
+        sites = made.inputs_of(folder).sites
+        write_sites(folder / "sites.csv", [dataclasses.replace(s, channels=(361.0125,)) for s in sites])
     seen = []
     CoverageRun(made.inputs_of(folder), progress=lambda *step: seen.append(step)).run()
     everything = max(total for what, _, total in seen if what.startswith("combining the network of 2017"))

@@ -65,8 +65,23 @@ def test_the_ground_that_is_commented_out_is_accepted(tmp_path):
     for line in ('elevation = ["terrain/elevation.tif"]', 'vertical_unit = "m" ', "surface = true "):
         assert line in head
         head = head.replace(line, f"# {line}")
+    tail = tail.split("\n\n", 1)[0]
     tail = "\n".join(line.removeprefix("# ") for line in tail.split("\n")[2:])
     path.write_text(head + tail, encoding="utf-8")
     terrain = load_project(tmp_path).terrain
     assert [source.surface for source in terrain.all_sources] == [True, False]
     assert terrain.clutter.above == "ground" and terrain.density.dense_urban == 0.8
+
+
+def test_the_interference_that_is_commented_out_shows_the_defaults(tmp_path):
+    init_project(tmp_path)
+    path = tmp_path / "project.toml"
+    before = load_project(tmp_path)
+    head, tail = path.read_text(encoding="utf-8").split("# What sites of one carrier do", 1)
+    tail = "\n".join(line.removeprefix("# ") for line in tail.split("\n")[2:])
+    path.write_text(head + tail, encoding="utf-8")
+    project = load_project(tmp_path)
+    assert project.simulcast == before.simulcast
+    shown = project.interference.model_dump()
+    assert shown == before.interference.model_dump() | {"radius_km": 60.0, "noise_figure_db": 7.0}
+    assert project.terminals[0].noise_figure_db == 7.0
