@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Result:
     damaged: int
     states_reused: int
     outside: tuple[str, ...]  # sites that lie outside the grid and add nothing
+    notes: tuple[str, ...] = ()  # what the user should know of how it was computed
 
 
 def states_of(inputs: Inputs, on: dt.date | None) -> list[State]:
@@ -80,9 +81,12 @@ class CoverageRun:
 
     def __init__(
         self, inputs: Inputs, *, folder: Path | None = None, on: dt.date | None = None, jobs: int | None = None,
-        progress: Progress = no_progress, gpu: bool = False,
+        progress: Progress = no_progress, gpu: bool = False, cluster: str = "",
     ) -> None:  # fmt: skip
-        """gpu: compute losses on a CUDA device. Raises NoDevice (an OSError) where there is none."""
+        """gpu: compute losses on a CUDA device. Raises NoDevice (an OSError) where there is none.
+
+        cluster: address of a Dask scheduler whose workers compute the losses.
+        """
         self.inputs, self.project = inputs, inputs.project
         self.folder = folder or self.project.output_folder
         self.states = states_of(inputs, on)
@@ -94,6 +98,8 @@ class CoverageRun:
         self._patterns: dict[str, Any] = {}
         self._refractivity = refractivity_maps(self.project)
         self.device = self._require_device() if gpu else ""
+        self.cluster = cluster
+        self._notes: list[str] = []
 
     def _require_device(self) -> str:
         if self.project.model.name != "p1812":
@@ -132,7 +138,9 @@ class CoverageRun:
             reused += not fresh
         manifest = self._manifest(manifests)
         outside = tuple(key for key in sites if key not in inside)
-        return Result(self.folder, manifest, self._computed, self._reused, self._damaged, reused, outside)
+        return Result(
+            self.folder, manifest, self._computed, self._reused, self._damaged, reused, outside, tuple(self._notes)
+        )  # fmt: skip
 
     def _check_ranges(self, sites: list[Site]) -> None:
         """ProjectError where a site or the radius leaves the model, which the command line may have chosen."""
@@ -192,12 +200,14 @@ class CoverageRun:
             else:
                 done[key] = kept
         self._reused = len(done)
-        if missing and not self.device:
+        if missing and not self.device and not self.cluster:
             self._prepare()
         self.progress(what, len(done), len(wanted))
         compute = self._losses_on_device if self.device else self._losses_here
-        with self._pool() as pool:
-            for key, loss in compute(pool, missing):
+        if self.cluster and missing:
+            compute = self._losses_on_cluster
+        with self._pool() as pool, closing(compute(pool, missing)) as found:
+            for key, loss in found:
                 done[key] = loss
                 self._computed += 1
                 self.progress(what, len(done), len(wanted))
@@ -234,19 +244,42 @@ class CoverageRun:
         for key, kept in waiting:
             yield key, kept.result()
 
+    def _losses_on_cluster(
+        self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]
+    ) -> Iterator[tuple[str, KeptLoss]]:
+        from radiocov.coverage.cluster import Cluster, processor
+
+        what = "looking at the workers"
+        self.progress(what, 0, 1)
+        with Cluster(self.cluster, self.store, self.ground, self._check) as cluster:
+            self.progress(what, 1, 1)
+            threads = cluster.threads
+            found = f"{len(threads)} workers, {sum(threads.values())} threads; dashboard {cluster.dashboard}"
+            self.progress(found, 1, 1)
+            others = cluster.processors - {processor()}
+            if others:
+                self._notes.append(
+                    f"workers have other processors ({', '.join(sorted(others))}) than this machine ({processor()}); "
+                    "the last digits of losses may differ from those computed here"
+                )
+            yield from cluster.losses([(key, *self._place(site), self._about(site)) for key, site in missing])
+
     def _loss(self, key: str, site: Site) -> KeptLoss:
         self._check()
         window, loss = loss_raster(self.ground, *self._place(site), run=self._checked_map)
         return self._keep(key, site, window, loss)
 
     def _keep(self, key: str, site: Site, window: Window, loss: np.ndarray) -> KeptLoss:
+        return self.store.put(key, self.grid, window, loss, self._about(site))
+
+    def _about(self, site: Site) -> dict[str, Any]:
+        """What the note beside a raster says of it."""
         transmitter, settings = self._place(site)
-        about = {
+        return {
             "site": site.id, "transmitter": [transmitter.x, transmitter.y, transmitter.height_m],
             "model": MODELS[settings.model][0], "settings": settings.to_dict(), "radiocov": __version__,
             **({"device": self.device} if self.device else {}),
         }  # fmt: skip
-        return self.store.put(key, self.grid, window, loss, about)
 
     def _checked_map(self, work: Callable[..., None], tasks: Any) -> Iterator[None]:
         for task in tasks:
