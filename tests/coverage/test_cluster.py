@@ -134,7 +134,7 @@ def run(radiocov):
 # --- what comes out -------------------------------------------------------------------------------------------
 
 
-def test_rasters_losses_and_notes_are_those_of_a_local_run(local, project, two_workers):
+def test_rasters_losses_and_notes_are_those_of_a_local_run(made, run, local, project, two_workers):
     code, out, err = run(project, two_workers.address)
     assert code == 0, err
     assert "14 loss rasters computed, 0 taken" in out
@@ -305,7 +305,7 @@ def test_ctrl_c_cancels_what_is_pending_and_keeps_what_is_done(made, local, proj
     assert made.temporaries(project) == []
 
 
-def test_a_scheduler_that_goes_away_ends_the_run(project, cluster):
+def test_a_scheduler_that_goes_away_ends_the_run(made, project, cluster):
     scheduler = cluster.scheduler()
     cluster.worker(SLOW)
     cluster.ready(1)
