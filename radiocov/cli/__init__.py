@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("radiocov.cli.project", "check", "Validate a project; say what would be computed."),
     "terrain": ("radiocov.cli.terrain", "terrain", "The ground: fetch elevation and land cover, say what is there."),
     "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
+    "store": ("radiocov.cli.store", "store", "Losses and grounds that are kept: what is there, what can go."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),

@@ -153,7 +153,7 @@ class Cluster:
             raise NoCluster(
                 "--cluster needs the package distributed; install it with: pip install 'radiocov[cluster]'"
             ) from error
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as one line of ours
+        logging.getLogger("distributed").handlers[:] = [logging.NullHandler()]  # what matters comes as one line of ours
         self.address, self.store, self.ground, self._stopped = address, store, ground, check
         self._paths = str(store.folder.absolute()), str(ground.folder.absolute())
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from radiocov import __version__
 from radiocov.antennas import METHODS
@@ -33,15 +34,15 @@ from radiocov.coverage.setup import (
     refractivity_maps,
     terminal_height_m,
 )
-from radiocov.coverage.store import MODELS, KeptLoss, LossStore, ground_key, loss_key
+from radiocov.coverage.store import MODELS, STORE, KeptLoss, LossStore, ground_key, loss_key, remember
 from radiocov.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from radiocov.inputs import Inputs
 from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import State
 from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
+from terrain.ground import Ground
 
-STORE = Path(".radiocov") / "loss"
 ITM_N0 = (250.0, 400.0)  # N-units that the model takes
 
 Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
@@ -137,10 +138,20 @@ class CoverageRun:
             manifests.append(manifest)
             reused += not fresh
         manifest = self._manifest(manifests)
+        if self.folder.absolute() != self.project.output_folder.absolute():
+            remember(self.project.folder, self.folder)
         outside = tuple(key for key in sites if key not in inside)
         return Result(
             self.folder, manifest, self._computed, self._reused, self._damaged, reused, outside, tuple(self._notes)
         )  # fmt: skip
+
+    def keys(self, ground: Ground) -> set[str]:
+        """Keys of all losses that the states need on a ground, by the processor or a device."""
+        self.ground, self.grid, self.ground_key = ground, ground.grid, ground_key(ground)
+        self.rx_height_m = terminal_height_m(self.project)
+        sites = {site for state in self.states for site in in_state(self.inputs.sites, state.date)}
+        places = {self._place(a) for site in sites if self._inside(site) for a in (site, site.receiving)}
+        return {loss_key(self.ground_key, *place, device) for place in places for device in ("", "cuda")}
 
     def _check_ranges(self, sites: list[Site]) -> None:
         """ProjectError where a site or the radius leaves the model, which the command line may have chosen."""
@@ -381,9 +392,43 @@ class CoverageRun:
         """Rasters of one state: ``(its manifest, whether anything was computed now)``."""
         folder = self.folder / state.id
         tiles = self._tile_keys(state, servers)
-        ids = [s.site.id for s in servers]
-        key = content_key([ids, list(tiles.values())])
+        key = content_key([[s.site.id for s in servers], list(tiles.values())])
         known = read_json(folder / MANIFEST)
+        intact = known is not None and _intact(folder, known)
+        if intact and known.get("key") == key:
+            return known, False
+        with self._alone():
+            return self._state_anew(state, servers, tiles, key)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While this run writes to the folder of results, others wait."""
+        name = content_key(str(self.folder.absolute()))[:16]
+        path = self.project.folder / STORE.parent / f"results-{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        what = "waiting for another run that writes these results"
+        waited = False
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=0.2)
+            except Timeout:
+                self._check()
+                self.progress(what, 0, 1)
+                waited = True
+        if waited:
+            self.progress(what, 1, 1)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _state_anew(
+        self, state: State, servers: list[Server], tiles: dict[cog.Leaf, str], key: str
+    ) -> tuple[dict[str, Any], bool]:
+        folder = self.folder / state.id
+        ids = [s.site.id for s in servers]
+        known = read_json(folder / MANIFEST)  # another run may have written it meanwhile
         intact = known is not None and _intact(folder, known)
         if intact and known.get("key") == key:
             return known, False
@@ -401,6 +446,7 @@ class CoverageRun:
             "grid": self.grid.to_dict(),
             "servers": ids,
             "losses": {s.site.id: self._key(s.site) for s in servers},
+            "receiver_losses": {s.site.id: self._key(s.site.receiving) for s in servers if s.receive is not None},
             "services": [service.model_dump(mode="json") for service in self.project.services],
             "provenance": self._provenance(),
             "files": {
@@ -493,17 +539,18 @@ class CoverageRun:
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
         """The run's manifest; states of earlier runs in the same folder stay listed while they are there."""
         path = self.folder / MANIFEST
-        before = read_json(path) or {}
-        listed = {s["state"]: s for s in before.get("states", [])}
-        listed |= {s["state"]: _summary(s) for s in states}
-        manifest = {
-            "project": self.project.project.name,
-            "states": [
-                listed[name] for name in sorted(listed) if (self.folder / name / MANIFEST).is_file()
-            ],
-        }
+
+        def merged() -> tuple[dict[str, Any], dict[str, Any]]:
+            before = read_json(path) or {}
+            listed = {s["state"]: s for s in before.get("states", [])} | {s["state"]: _summary(s) for s in states}
+            there = [listed[name] for name in sorted(listed) if (self.folder / name / MANIFEST).is_file()]
+            return before, {"project": self.project.project.name, "states": there}
+
+        before, manifest = merged()
         if before != manifest:
-            write_json(path, manifest)
+            with self._alone():
+                _, manifest = merged()
+                write_json(path, manifest)
         return manifest
 
 
