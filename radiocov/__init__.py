@@ -10,6 +10,17 @@ __version__ = "0.1.0"
 KEPT_CACHES = 3
 
 
+def kernel_digest() -> str:
+    """Hash of the content of all sources with kernels; equal kernels give equal losses."""
+    home = _Path(__file__).parent
+    digest = _hashlib.blake2b(digest_size=8)
+    for source in sorted([*home.rglob("*.py"), *(home.parent / "terrain").glob("*.py")]):
+        text = source.read_bytes()
+        if b"njit" in text or b"kernel" in text or b"inlined" in text or b"vectorize" in text:
+            digest.update(text)
+    return digest.hexdigest()
+
+
 def _use_kernel_cache() -> None:
     """Have numba keep compiled kernels in a folder named after the content of all sources with kernels.
 
@@ -19,16 +30,11 @@ def _use_kernel_cache() -> None:
     if "NUMBA_CACHE_DIR" in _os.environ:
         return
     home = _Path(__file__).parent
-    digest = _hashlib.blake2b(digest_size=8)
-    for source in sorted([*home.rglob("*.py"), *(home.parent / "terrain").glob("*.py")]):
-        text = source.read_bytes()
-        if b"njit" in text or b"kernel" in text or b"inlined" in text or b"vectorize" in text:
-            digest.update(text)
     place = home / "__pycache__"
     if not _os.access(place if place.is_dir() else home, _os.W_OK):
         place = _Path(_os.environ.get("LOCALAPPDATA") or _os.environ.get("XDG_CACHE_HOME") or _Path.home() / ".cache")
         place /= "radiocov"
-    folder = place / f"kernels-{digest.hexdigest()}"
+    folder = place / f"kernels-{kernel_digest()}"
     if not folder.is_dir():
         for old in sorted(place.glob("kernels-*"), key=_os.path.getmtime)[:-KEPT_CACHES]:
             _shutil.rmtree(old, ignore_errors=True)

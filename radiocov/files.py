@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
+import platform
 import re
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ABANDONED_S = 24 * 3600.0  # after this a temporary file of another machine is nobody's
 
-@contextmanager
+
+@contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``; renamed to it when the block ends well, removed when it does not.
 
-    The name keeps the suffix, by which raster drivers go, and the process's number, so that two runs don't meet.
+    The name keeps the suffix, by which raster drivers go, and says whose it is (machine and process). A number of its
+    own keeps writers of one path apart, be they threads, or processes on machines that share the folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    owner = f"{_machine()}.{os.getpid()}"
+    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.{owner}.part{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)
@@ -28,11 +36,31 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files in a folder that belong to processes which are no more: they were killed."""
+    """Remove temporary files in a folder whose writers were killed.
+
+    Of this machine: those of processes which are no more. Of others, whose processes cannot be asked: the old ones.
+    """
     for path in folder.glob(".*.part*"):
-        found = re.fullmatch(r"\..+\.(\d+)\.part.*", path.name)
-        if found and not _is_running(int(found[1])):
-            path.unlink(missing_ok=True)
+        found = re.fullmatch(r"\..+\.([0-9a-f]{8})\.(\d+)\.part.*", path.name)
+        if found is None:
+            continue
+        with contextlib.suppress(OSError):  # its writer may be done with it by now
+            if found[1] == _machine():
+                gone = not _is_running(int(found[2]))
+            else:
+                gone = time.time() - path.stat().st_mtime > ABANDONED_S
+            if gone:
+                path.unlink(missing_ok=True)
+
+
+@functools.cache
+def _machine() -> str:
+    """A short name of all processes that see each other's numbers: a machine's, or a container's."""
+    try:
+        numbers = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        numbers = ""
+    return hashlib.blake2b(f"{platform.node()} {numbers}".encode(), digest_size=4).hexdigest()
 
 
 def _is_running(process: int) -> bool:

@@ -41,15 +41,13 @@ def find_or_make(cache: Path, grid: Grid, content: Any, make: Make, progress: Pr
 
     make: fills arrays that it gets from a function (name, dtype).
     """
-    text = json.dumps([VERSION, grid.to_dict(), content], sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:40]
-    folder = cache / key
+    folder = place_of(cache, grid, content)
     found = _open(folder, grid, progress)
     if found is not None:
         return found
     new = [place for place in (cache, cache.parent) if not place.exists()]
     cache.mkdir(parents=True, exist_ok=True)
-    lock = cache / f".{key}.lock"
+    lock = cache / f".{folder.name}.lock"
     try:
         with _locked(lock, progress):
             found = _open(folder, grid, progress)  # another run may have made it meanwhile
@@ -67,6 +65,25 @@ def find_or_make(cache: Path, grid: Grid, content: Any, make: Make, progress: Pr
         raise OSError(f"{folder}: the prepared ground is not what was written; is the disk sound?")
     _drop_old(cache)
     return found
+
+
+def place_of(cache: Path, grid: Grid, content: Any) -> Path:
+    """The folder in `cache` of the ground made from `content` on `grid`, whether it is there or not."""
+    text = json.dumps([VERSION, grid.to_dict(), content], sort_keys=True)
+    return cache / hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def map_kept(folder: Path) -> Ground:
+    """The ground of a folder that ``find_or_make`` gave, its arrays mapped and not read.
+
+    The content is not looked at: whoever prepared the ground has, and many processes map the same one. Raises
+    OSError where there is no whole ground.
+    """
+    about, arrays = _mapped(folder)
+    grid = Grid.from_dict(about["grid"])
+    if not _fit(arrays, grid):
+        raise OSError(f"{folder}: the arrays of the prepared ground are not of its grid's size")
+    return _ground(folder, grid, about, arrays)
 
 
 def _make_in(folder: Path, grid: Grid, make: Make) -> None:
@@ -138,32 +155,43 @@ def _hashes(arrays: dict[str, np.ndarray]) -> dict[str, str]:
         return dict(zip(_STORED, pool.map(content_hash, (arrays[name] for name in _STORED)), strict=True))
 
 
-def _open(folder: Path, grid: Grid, progress: Progress) -> Ground | None:
-    """The ground of a folder; None where there is none, or its arrays are not what was written."""
+def _mapped(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a folder says of its ground, and the arrays. OSError where either is absent or cut short."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         # "c": changes stay in memory. Writable arrays are what compiled kernels were built for.
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c").view(np.ndarray) for name in _STORED}
-    except (OSError, ValueError):
-        return None
-    progress("checking the prepared ground", 0, 1)
-    if any(arrays[n].shape != grid.shape or arrays[n].dtype != dtype for n, dtype in _STORED.items()):
-        return None
-    hashes = _hashes(arrays)
-    if hashes != about.get("sha256"):
-        return None
-    progress("checking the prepared ground", 1, 1)
-    _mark_used(folder)
-    source = arrays.pop("elevation_source")
+        return about, {name: np.load(folder / f"{name}.npy", mmap_mode="c").view(np.ndarray) for name in _STORED}
+    except ValueError as error:
+        raise OSError(f"{folder}: the prepared ground is cut short or altered") from error
+
+
+def _fit(arrays: dict[str, np.ndarray], grid: Grid) -> bool:
+    return all(arrays[n].shape == grid.shape and arrays[n].dtype == dtype for n, dtype in _STORED.items())
+
+
+def _ground(folder: Path, grid: Grid, about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ground:
     classes = [ClutterClass(**one) for one in about["classes"]]
-    digest = digest_of([hashes[name] for name in ARRAYS])
     return Ground(
         grid, **arrays, classes=classes, provenance=about["provenance"], synthetic=about["synthetic"],
-        elevation_source=source, digest=digest,
+        digest=digest_of([about["sha256"][name] for name in ARRAYS]), folder=folder,
     )  # fmt: skip
 
 
-def _by_use(cache: Path) -> list[Path]:
+def _open(folder: Path, grid: Grid, progress: Progress) -> Ground | None:
+    """The ground of a folder; None where there is none, or its arrays are not what was written."""
+    try:
+        about, arrays = _mapped(folder)
+    except OSError:
+        return None
+    progress("checking the prepared ground", 0, 1)
+    if not _fit(arrays, grid) or _hashes(arrays) != about.get("sha256"):
+        return None
+    progress("checking the prepared ground", 1, 1)
+    _mark_used(folder)
+    return _ground(folder, grid, about, arrays)
+
+
+def by_use(cache: Path) -> list[Path]:
     """Grounds of a cache, the one used last first."""
     times = {}
     for about in cache.glob(f"*/{ABOUT}"):
@@ -174,12 +202,12 @@ def _by_use(cache: Path) -> list[Path]:
 
 def _mark_used(folder: Path) -> None:
     """Nothing is written where it was used last anyhow."""
-    if _by_use(folder.parent)[:1] != [folder]:
+    if by_use(folder.parent)[:1] != [folder]:
         with contextlib.suppress(OSError):
             os.utime(folder / ABOUT)
 
 
 def _drop_old(cache: Path) -> None:
     """Remove all but the grounds used last; one in use elsewhere stays readable there, or stays (on Windows)."""
-    for folder in _by_use(cache)[KEPT:]:
+    for folder in by_use(cache)[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class Ground:
     # uint8: number in provenance["elevation"]["served"] of the source of each height, 255 for filled voids
     elevation_source: np.ndarray | None = None
     digest: str = ""  # of the arrays' content; worked out where it is not given
+    folder: Path | None = None  # that its arrays are mapped from
 
     def __post_init__(self) -> None:
         for name, dtype in ARRAYS.items():

@@ -37,6 +37,7 @@ def load_ground(
     synthetic: bool = False,
     source: str = "",
     cache: Path | None = None,
+    prepare: bool = True,
     progress: Progress = no_progress,
 ) -> Ground:
     """Everything a propagation model asks of the ground, on `grid`.
@@ -48,8 +49,9 @@ def load_ground(
     is a surface, which already holds trees and buildings.
 
     cache: a folder in which the ground is kept by the content of what it was made from, and found again; its
-    arrays then lie in files that the system maps into memory. Without one they are in memory. Raises TerrainError
-    for sources, legends and masks that cannot be used, OSError where a disk does not answer.
+    arrays then lie in files that the system maps into memory. Without one they are in memory. prepare: without it
+    nothing is made, and a ground that the cache lacks is a FileNotFoundError. Raises TerrainError for sources,
+    legends and masks that cannot be used, OSError where a disk does not answer.
     """
     digests = Digests() if cache is None else Digests.of_user()
     mosaic = Mosaic(elevation, grid, digests, progress=progress)
@@ -71,7 +73,10 @@ def load_ground(
             "clutter": None if measured is None else [clutter.above, clutter.source.options(), measured[1].records],
             "land_mask": None if mask is None else mask.record,
         }
-        ground = ground_cache.find_or_make(cache, grid, content, make, progress)
+        if prepare:
+            ground = ground_cache.find_or_make(cache, grid, content, make, progress)
+        else:
+            ground = ground_cache.map_kept(ground_cache.place_of(cache, grid, content))
     return _told(ground, elevation, synthetic, source)
 
 

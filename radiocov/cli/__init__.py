@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("radiocov.cli.project", "check", "Validate a project; say what would be computed."),
     "terrain": ("radiocov.cli.terrain", "terrain", "The ground: fetch elevation and land cover, say what is there."),
     "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
+    "store": ("radiocov.cli.store", "store", "Losses and grounds that are kept: what is there, what can go."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "acceptance": ("radiocov.cli.acceptance", "acceptance", "Field proof: tiles to drive, logs judged tile by tile."),
     "report": ("radiocov.cli.report", "report", "The document for the archive: HTML or PDF, English or Chinese."),

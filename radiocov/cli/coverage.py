@@ -17,20 +17,37 @@ from radiocov.cli.common import (
 )
 
 
+def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """The address of a scheduler, or "" where none is given."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(value or "")
+        fit = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port and not parts.path
+    except ValueError:
+        fit = False
+    if value is not None and not fit:
+        raise click.BadParameter(f"{value!r} is no address of a scheduler; write e.g. tcp://10.0.0.5:8786")
+    return value or ""
+
+
 @click.command()
 @project_argument
 @click.option("--jobs", type=click.IntRange(1), help="Threads; the results do not depend on it. Default: all cores.")
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Only the network as it stood on this day.")
 @click.option("--model", help="Another model: p1812, itm, extended-hata or free-space.")
 @click.option("--gpu", is_flag=True, help="Compute losses (p1812) on a CUDA device; needs the extra radiocov[gpu].")
+@click.option("--cluster", metavar="tcp://HOST:PORT", callback=_address,
+              help="Compute losses on the workers of this Dask scheduler; needs the extra radiocov[cluster].")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=str), help="Folder for the results.")
 @quiet_option
 @json_option
-def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bool, output: str | None,
-             quiet: bool, as_json: bool) -> None:  # fmt: skip
+def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bool, cluster: str,
+             output: str | None, quiet: bool, as_json: bool) -> None:  # fmt: skip
     """Compute level, best server, margin and service probability for every state of the network.
 
-    What an earlier run finished is taken up; Ctrl-C leaves nothing half-written.
+    What an earlier run finished is taken up; Ctrl-C leaves nothing half-written. With --cluster the workers must see
+    the project's folder under the same path; the results are the same.
 
     With [interference] enabled = true in project.toml also C/(I+N) over the frequency plan, and for simulcast groups
     the spread of arrival.
@@ -39,13 +56,17 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bo
     Examples:
       radiocov coverage my-network
       radiocov coverage my-network --on 2016-06-30 -o half-way
+      radiocov coverage /shared/my-network --cluster tcp://10.0.0.5:8786
     """
     from pathlib import Path
 
+    if gpu and cluster:
+        raise click.UsageError("--gpu and --cluster exclude each other")
     inputs = read_all(project)
     if model:
         inputs.project = with_model(inputs.project, model)
-    result = compute(inputs, Path(output) if output else None, on.date() if on else None, jobs, quiet, gpu)
+    folder, date = Path(output) if output else None, on.date() if on else None
+    result = compute(inputs, folder, date, jobs, quiet, gpu, cluster)
     if as_json:
         print_json(result.manifest)
         return
@@ -90,14 +111,16 @@ def with_model(project: Any, name: str) -> Any:
     return project.model_copy(update={"model": project.model.model_copy(update={"name": name})})
 
 
-def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gpu: bool = False) -> Any:
+def compute(
+    inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gpu: bool = False, cluster: str = ""
+) -> Any:
     """Run with progress; Ctrl-C stops the threads and leaves what is finished."""
     with progress(quiet) as show:
         show("loading the engine", 0, 1)
         from radiocov.coverage.run import Cancelled, CoverageRun
 
         show("loading the engine", 1, 1)
-        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show, gpu=gpu)
+        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show, gpu=gpu, cluster=cluster)
         try:
             result = run.run()
         except Cancelled:
@@ -106,4 +129,6 @@ def compute(inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gp
         click.echo(f"{result.damaged} stored loss rasters were damaged and have been computed again", err=True)
     if result.outside:
         click.echo(f"warning: outside the grid, and adding nothing: {', '.join(result.outside)}", err=True)
+    for note in result.notes:
+        click.echo(f"warning: {note}", err=True)
     return result

@@ -10,12 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from radiocov import __version__
 from radiocov.antennas import METHODS
@@ -33,7 +34,7 @@ from radiocov.coverage.setup import (
     refractivity_maps,
     terminal_height_m,
 )
-from radiocov.coverage.store import MODELS, KeptLoss, LossStore, ground_key, loss_key
+from radiocov.coverage.store import MODELS, STORE, KeptLoss, LossStore, ground_key, loss_key, remember
 from radiocov.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from radiocov.frequency_plan import sharing_sites
 from radiocov.inputs import Inputs
@@ -41,8 +42,8 @@ from radiocov.network import Site, in_state
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import State
 from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
+from terrain.ground import Ground
 
-STORE = Path(".radiocov") / "loss"
 ITM_N0 = (250.0, 400.0)  # N-units that the model takes
 
 Progress = Callable[[str, int, int], None]  # what is being done, steps done, steps in all
@@ -67,6 +68,7 @@ class Result:
     damaged: int
     states_reused: int
     outside: tuple[str, ...]  # sites that lie outside the grid and add nothing
+    notes: tuple[str, ...] = ()  # what the user should know of how it was computed
 
 
 def states_of(inputs: Inputs, on: dt.date | None) -> list[State]:
@@ -81,9 +83,12 @@ class CoverageRun:
 
     def __init__(
         self, inputs: Inputs, *, folder: Path | None = None, on: dt.date | None = None, jobs: int | None = None,
-        progress: Progress = no_progress, gpu: bool = False,
+        progress: Progress = no_progress, gpu: bool = False, cluster: str = "",
     ) -> None:  # fmt: skip
-        """gpu: compute losses on a CUDA device. Raises NoDevice (an OSError) where there is none."""
+        """gpu: compute losses on a CUDA device. Raises NoDevice (an OSError) where there is none.
+
+        cluster: address of a Dask scheduler whose workers compute the losses.
+        """
         self.inputs, self.project = inputs, inputs.project
         self.folder = folder or self.project.output_folder
         self.states = states_of(inputs, on)
@@ -95,6 +100,8 @@ class CoverageRun:
         self._patterns: dict[str, Any] = {}
         self._refractivity = refractivity_maps(self.project)
         self.device = self._require_device() if gpu else ""
+        self.cluster = cluster
+        self._notes: list[str] = []
 
     def _require_device(self) -> str:
         if self.project.model.name != "p1812":
@@ -133,8 +140,20 @@ class CoverageRun:
             manifests.append(manifest)
             reused += not fresh
         manifest = self._manifest(manifests)
+        if self.folder.absolute() != self.project.output_folder.absolute():
+            remember(self.project.folder, self.folder)
         outside = tuple(key for key in sites if key not in inside)
-        return Result(self.folder, manifest, self._computed, self._reused, self._damaged, reused, outside)
+        return Result(
+            self.folder, manifest, self._computed, self._reused, self._damaged, reused, outside, tuple(self._notes)
+        )  # fmt: skip
+
+    def keys(self, ground: Ground) -> set[str]:
+        """Keys of all losses that the states need on a ground, by the processor or a device."""
+        self.ground, self.grid, self.ground_key = ground, ground.grid, ground_key(ground)
+        self.rx_height_m = terminal_height_m(self.project)
+        sites = {site for state in self.states for site in in_state(self.inputs.sites, state.date)}
+        places = {self._place(a) for site in sites if self._inside(site) for a in (site, site.receiving)}
+        return {loss_key(self.ground_key, *place, device) for place in places for device in ("", "cuda")}
 
     def _check_ranges(self, sites: list[Site]) -> None:
         """ProjectError where a site or the radius leaves the model, which the command line may have chosen."""
@@ -198,12 +217,14 @@ class CoverageRun:
             else:
                 done[key] = kept
         self._reused += len(done)
-        if missing and not self.device:
+        if missing and not self.device and not self.cluster:
             self._prepare()
         self.progress(what, len(done), len(wanted))
         compute = self._losses_on_device if self.device else self._losses_here
-        with self._pool() as pool:
-            for key, loss in compute(pool, missing):
+        if self.cluster and missing:
+            compute = self._losses_on_cluster
+        with self._pool() as pool, closing(compute(pool, missing)) as found:
+            for key, loss in found:
                 done[key] = loss
                 self._computed += 1
                 self.progress(what, len(done), len(wanted))
@@ -249,19 +270,42 @@ class CoverageRun:
         for key, kept in waiting:
             yield key, kept.result()
 
+    def _losses_on_cluster(
+        self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]
+    ) -> Iterator[tuple[str, KeptLoss]]:
+        from radiocov.coverage.cluster import Cluster, processor
+
+        what = "looking at the workers"
+        self.progress(what, 0, 1)
+        with Cluster(self.cluster, self.store, self.ground, self._check) as cluster:
+            self.progress(what, 1, 1)
+            threads = cluster.threads
+            found = f"{len(threads)} workers, {sum(threads.values())} threads; dashboard {cluster.dashboard}"
+            self.progress(found, 1, 1)
+            others = cluster.processors - {processor()}
+            if others:
+                self._notes.append(
+                    f"workers have other processors ({', '.join(sorted(others))}) than this machine ({processor()}); "
+                    "the last digits of losses may differ from those computed here"
+                )
+            yield from cluster.losses([(key, *self._place(site), self._about(site)) for key, site in missing])
+
     def _loss(self, key: str, site: Site) -> KeptLoss:
         self._check()
         window, loss = loss_raster(self.ground, *self._place(site), run=self._checked_map)
         return self._keep(key, site, window, loss)
 
     def _keep(self, key: str, site: Site, window: Window, loss: np.ndarray) -> KeptLoss:
+        return self.store.put(key, self.grid, window, loss, self._about(site))
+
+    def _about(self, site: Site) -> dict[str, Any]:
+        """What the note beside a raster says of it."""
         transmitter, settings = self._place(site)
-        about = {
+        return {
             "site": site.id, "transmitter": [transmitter.x, transmitter.y, transmitter.height_m],
             "model": MODELS[settings.model][0], "settings": settings.to_dict(), "radiocov": __version__,
             **({"device": self.device} if self.device else {}),
         }  # fmt: skip
-        return self.store.put(key, self.grid, window, loss, about)
 
     def _checked_map(self, work: Callable[..., None], tasks: Any) -> Iterator[None]:
         for task in tasks:
@@ -378,9 +422,43 @@ class CoverageRun:
         """Rasters of one state: ``(its manifest, whether anything was computed now)``."""
         folder = self.folder / state.id
         tiles = self._tile_keys(state, servers)
-        ids = [s.site.id for s in servers]
-        key = content_key([ids, list(tiles.values())])
+        key = content_key([[s.site.id for s in servers], list(tiles.values())])
         known = read_json(folder / MANIFEST)
+        intact = known is not None and _intact(folder, known)
+        if intact and known.get("key") == key:
+            return known, False
+        with self._alone():
+            return self._state_anew(state, servers, tiles, key)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While this run writes to the folder of results, others wait."""
+        name = content_key(str(self.folder.absolute()))[:16]
+        path = self.project.folder / STORE.parent / f"results-{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        what = "waiting for another run that writes these results"
+        waited = False
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=0.2)
+            except Timeout:
+                self._check()
+                self.progress(what, 0, 1)
+                waited = True
+        if waited:
+            self.progress(what, 1, 1)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _state_anew(
+        self, state: State, servers: list[Server], tiles: dict[cog.Leaf, str], key: str
+    ) -> tuple[dict[str, Any], bool]:
+        folder = self.folder / state.id
+        ids = [s.site.id for s in servers]
+        known = read_json(folder / MANIFEST)  # another run may have written it meanwhile
         intact = known is not None and _intact(folder, known)
         if intact and known.get("key") == key:
             return known, False
@@ -400,6 +478,7 @@ class CoverageRun:
             "grid": self.grid.to_dict(),
             "servers": ids,
             "losses": {s.site.id: self._key(s.site) for s in servers},
+            "receiver_losses": {s.site.id: self._key(s.site.receiving) for s in servers if s.receive is not None},
             "services": [service.model_dump(mode="json") for service in self.project.services],
             "provenance": self._provenance(),
             "files": {
@@ -503,17 +582,18 @@ class CoverageRun:
     def _manifest(self, states: list[dict[str, Any]]) -> dict[str, Any]:
         """The run's manifest; states of earlier runs in the same folder stay listed while they are there."""
         path = self.folder / MANIFEST
-        before = read_json(path) or {}
-        listed = {s["state"]: s for s in before.get("states", [])}
-        listed |= {s["state"]: _summary(s) for s in states}
-        manifest = {
-            "project": self.project.project.name,
-            "states": [
-                listed[name] for name in sorted(listed) if (self.folder / name / MANIFEST).is_file()
-            ],
-        }
+
+        def merged() -> tuple[dict[str, Any], dict[str, Any]]:
+            before = read_json(path) or {}
+            listed = {s["state"]: s for s in before.get("states", [])} | {s["state"]: _summary(s) for s in states}
+            there = [listed[name] for name in sorted(listed) if (self.folder / name / MANIFEST).is_file()]
+            return before, {"project": self.project.project.name, "states": there}
+
+        before, manifest = merged()
         if before != manifest:
-            write_json(path, manifest)
+            with self._alone():
+                _, manifest = merged()
+                write_json(path, manifest)
         return manifest
 
 

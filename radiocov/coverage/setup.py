@@ -29,10 +29,12 @@ GROUND_CACHE = Path(".radiocov") / "ground"
 OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
 
 
-def read_ground(inputs: Inputs, progress: Progress = no_progress, voids: str | None = None) -> Ground:
+def read_ground(
+    inputs: Inputs, progress: Progress = no_progress, voids: str | None = None, prepare: bool = True
+) -> Ground:
     """The ground of a project on its grid, prepared before or now. ProjectError where it cannot be read.
 
-    voids: a rule in place of the project's.
+    voids: a rule in place of the project's; prepare: without it, FileNotFoundError where none is prepared.
     """
     project = inputs.project
     settings = project.terrain
@@ -55,7 +57,7 @@ def read_ground(inputs: Inputs, progress: Progress = no_progress, voids: str | N
             clutter=clutter_heights(project),
             land_mask=None if settings.land_mask is None else project.resolve(settings.land_mask),
             synthetic=settings.synthetic, source=settings.source, cache=project.folder / GROUND_CACHE,
-            progress=progress,
+            prepare=prepare, progress=progress,
         )  # fmt: skip
     except TerrainError as error:
         raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error

@@ -27,6 +27,8 @@ MODELS = {
     "extended-hata": ("extended Hata", 1),
     "free-space": ("ITU-R P.525", 1),
 }
+STORE = Path(".radiocov") / "loss"  # in a project's folder
+ELSEWHERE = Path(".radiocov") / "results.json"  # folders of results beside the project's own
 MAX_ERROR_DB = 0.0005
 BLOCK = 256  # pixels a side; blocks of all rasters lie on one lattice, so that a tile of the grid is whole blocks
 OPEN_AT_ONCE = 64  # files a thread
@@ -52,6 +54,18 @@ def loss_key(ground: str, transmitter: Transmitter, settings: LossSettings, devi
             "settings": settings.to_dict(),
         }
     )
+
+
+def remember(project: Path, folder: Path) -> None:
+    """Note a folder of results outside the project's own, so that what it was made from is known to be in use."""
+    there = elsewhere(project)
+    if folder.absolute() not in there:
+        write_json(project / ELSEWHERE, [str(one) for one in (*there, folder.absolute())])
+
+
+def elsewhere(project: Path) -> list[Path]:
+    """Folders of results outside the project's own."""
+    return [Path(one) for one in read_json(project / ELSEWHERE) or []]
 
 
 @dataclass(frozen=True)
