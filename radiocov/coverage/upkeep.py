@@ -93,7 +93,8 @@ def survey(inputs: Inputs, progress: Progress = no_progress) -> Survey:
 
 def _of_results(project: Any) -> Iterator[str]:
     """Keys of the losses that listed manifests were made from."""
-    folders = [project.output_folder, *elsewhere(project.folder), *(p for p in project.folder.iterdir() if p.is_dir())]
+    inside = [path for path in project.folder.iterdir() if path.is_dir()]
+    folders = [project.output_folder, *elsewhere(project.folder), *inside]
     for folder in dict.fromkeys(folder.absolute() for folder in folders):
         for state in (read_json(folder / MANIFEST) or {}).get("states", []):
             manifest = read_json(folder / state["state"] / MANIFEST) or {}
@@ -128,7 +129,9 @@ def chosen(found: Survey, choice: Choice) -> tuple[list[Entry], list[KeptGround]
     return losses, grounds
 
 
-def remove(store: LossStore, losses: list[Entry], grounds: list[KeptGround], progress: Progress = no_progress) -> None:
+def remove(
+    store: LossStore, losses: list[Entry], grounds: list[KeptGround], progress: Progress = no_progress
+) -> None:
     """Remove what was chosen; a raster's note goes first, so that what is left of one is never taken for whole."""
     total = len(losses) + len(grounds)
     for number, entry in enumerate(losses, start=1):

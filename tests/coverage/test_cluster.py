@@ -217,7 +217,7 @@ def test_a_raster_that_kills_every_worker_is_named(made, run, project, cluster):
 
 UNFIT = {
     "import radiocov; radiocov.__version__ = '0.0.9'": "it has radiocov 0.0.9 where this machine has 0.1.0",
-    "import radiocov; radiocov.kernel_digest = lambda: 'abc'": "it has kernels of radiocov abc where this machine has ",
+    "import radiocov; radiocov.kernel_digest = lambda: 'abc'": "it has kernels of radiocov abc where this machine",
     "import sys; sys.modules['radiocov'] = None": "it cannot import radiocov with its cluster extra",
 }
 
@@ -261,7 +261,7 @@ def test_no_scheduler(made, run, project):
     assert line.startswith("error: no Dask scheduler answers at tcp://127.0.0.1:1")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8786", "tcp://127.0.0.1", "http://127.0.0.1:8786", "tcp://a:99999", ""])
+@pytest.mark.parametrize("address", ["127.0.0.1:8786", "tcp://127.0.0.1", "http://a:8786", "tcp://a:99999", ""])
 def test_what_is_no_address(radiocov, project, address):
     ran = radiocov("coverage", project, "--cluster", address)
     assert ran.code == 2 and "is no address of a scheduler; write e.g. tcp://10.0.0.5:8786" in ran.err
