@@ -95,7 +95,7 @@ def test_results_in_another_folder_count(made, radiocov, info, prune, computed, 
 
 def test_the_loss_of_a_receiver_at_its_own_height_is_in_use(made, radiocov, info, fresh):
     lines = (fresh / "sites.csv").read_text(encoding="utf-8-sig").splitlines()
-    rows = [f"{line},{value}" for line, value in zip(lines, ["rx_height_m", "33", *[""] * len(lines)], strict=False)]
+    rows = [f"{lines[0]},rx_antenna_height_m", f"{lines[1]},33", *(f"{line}," for line in lines[2:])]
     (fresh / "sites.csv").write_text("\n".join(rows) + "\n")
     assert radiocov("coverage", fresh, "-q").code == 0
     found = info(fresh)

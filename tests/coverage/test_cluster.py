@@ -1,6 +1,5 @@
 """Coverage by the workers of a real Dask scheduler: processes of their own, on loopback."""
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+
+from radiocov.files import read_json
 
 distributed = pytest.importorskip("distributed", reason="the extra radiocov[cluster] is not installed")
 
@@ -45,9 +46,13 @@ class Processes:
 
     def scheduler(self, **environment):
         process = self._start("dask_scheduler", "--port", "0", **environment)
-        until(self.file.is_file, process)
-        self.address = json.loads(self.file.read_text())["address"]
+        until(self._address, process)
+        self.address = self._address()
         return process
+
+    def _address(self):
+        """Of the scheduler, as soon as its file is whole."""
+        return (read_json(self.file) or {}).get("address")
 
     def worker(self, preload="", before=()):
         """preload: Python that the worker runs when it starts."""
