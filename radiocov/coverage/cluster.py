@@ -153,8 +153,7 @@ class Cluster:
             raise NoCluster(
                 "--cluster needs the package distributed; install it with: pip install 'radiocov[cluster]'"
             ) from error
-        # what matters comes as one line of ours
-        logging.getLogger("distributed").handlers[:] = [logging.NullHandler()]
+        _silence("distributed")
         self.address, self.store, self.ground, self._stopped = address, store, ground, check
         self._paths = str(store.folder.absolute()), str(ground.folder.absolute())
         try:
@@ -286,6 +285,13 @@ class Cluster:
             self._stopped()
             time.sleep(0.2)
         return kept
+
+
+def _silence(package: str) -> None:
+    """What matters of its log comes as one line of ours."""
+    for name in [package, *logging.root.manager.loggerDict]:
+        if name == package or name.startswith(f"{package}."):
+            logging.getLogger(name).handlers[:] = [logging.NullHandler()]
 
 
 def _several(workers: list[str]) -> str:

@@ -93,8 +93,8 @@ def survey(inputs: Inputs, progress: Progress = no_progress) -> Survey:
 
 def _of_results(project: Any) -> Iterator[str]:
     """Keys of the losses that listed manifests were made from."""
-    beside = [path for path in project.folder.iterdir() if path.is_dir()]
-    folders = [project.output_folder, *elsewhere(project.folder), *beside]
+    inside = [path for path in project.folder.iterdir() if path.is_dir()]
+    folders = [project.output_folder, *elsewhere(project.folder), *inside]
     for folder in dict.fromkeys(folder.absolute() for folder in folders):
         for state in (read_json(folder / MANIFEST) or {}).get("states", []):
             manifest = read_json(folder / state["state"] / MANIFEST) or {}

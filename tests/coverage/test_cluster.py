@@ -1,6 +1,5 @@
 """Coverage by the workers of a real Dask scheduler: processes of their own, on loopback."""
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+
+from radiocov.files import read_json
 
 distributed = pytest.importorskip("distributed", reason="the extra radiocov[cluster] is not installed")
 
@@ -45,9 +46,13 @@ class Processes:
 
     def scheduler(self, **environment):
         process = self._start("dask_scheduler", "--port", "0", **environment)
-        until(self.file.is_file, process)
-        self.address = json.loads(self.file.read_text())["address"]
+        until(self._address, process)
+        self.address = self._address()
         return process
+
+    def _address(self):
+        """Of the scheduler, as soon as its file is whole."""
+        return (read_json(self.file) or {}).get("address")
 
     def worker(self, preload="", before=()):
         """preload: Python that the worker runs when it starts."""
@@ -217,8 +222,7 @@ def test_a_raster_that_kills_every_worker_is_named(made, run, project, cluster):
 
 UNFIT = {
     "import radiocov; radiocov.__version__ = '0.0.9'": "it has radiocov 0.0.9 where this machine has 0.1.0",
-    "import radiocov; radiocov.kernel_digest = lambda: 'abc'":
-        "it has kernels of radiocov abc where this machine has ",
+    "import radiocov; radiocov.kernel_digest = lambda: 'abc'": "it has kernels of radiocov abc where this machine",
     "import sys; sys.modules['radiocov'] = None": "it cannot import radiocov with its cluster extra",
 }
 
@@ -262,10 +266,7 @@ def test_no_scheduler(made, run, project):
     assert line.startswith("error: no Dask scheduler answers at tcp://127.0.0.1:1")
 
 
-ADDRESSES = ["127.0.0.1:8786", "tcp://127.0.0.1", "http://127.0.0.1:8786", "tcp://a:99999", ""]
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("address", ["127.0.0.1:8786", "tcp://127.0.0.1", "http://a:8786", "tcp://a:99999", ""])
 def test_what_is_no_address(radiocov, project, address):
     ran = radiocov("coverage", project, "--cluster", address)
     assert ran.code == 2 and "is no address of a scheduler; write e.g. tcp://10.0.0.5:8786" in ran.err
