@@ -58,6 +58,7 @@ def test_what_is_there_and_in_use(made, info, computed):
 
 
 def test_a_project_that_never_ran(radiocov, info, fresh):
+    shutil.rmtree(fresh / ".radiocov", ignore_errors=True)
     before = sorted(fresh.rglob("*"))
     assert info(fresh)["count"] == 0 and not info(fresh)["ground_prepared"]
     assert "not prepared" in radiocov("store", "info", fresh).out
