@@ -32,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.errno is not None and error.filename is None:  # a write that found no room does not say where
+        if error.errno and error.filename is None:  # a write that found no room does not say where
             error.filename = str(path)
         raise
     finally:

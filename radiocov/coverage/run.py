@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -433,9 +433,8 @@ class CoverageRun:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """While this run writes to the folder of results, others wait."""
-        name = content_key(str(self.folder.absolute()))[:16]
-        path = self.project.folder / STORE.parent / f"results-{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / ".results.lock"
         lock = FileLock(path)
         what = "waiting for another run that writes these results"
         waited = False
@@ -451,6 +450,8 @@ class CoverageRun:
         try:
             yield
         finally:
+            with suppress(OSError):  # an open file stays on Windows
+                path.unlink()  # while it is held: whoever has it open by then takes a new one
             lock.release()
 
     def _state_anew(

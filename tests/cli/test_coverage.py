@@ -67,7 +67,7 @@ def test_a_bad_date_is_refused(radiocov, fresh, date):
 
 
 def test_results_go_where_they_are_told(made, radiocov, computed, tmp_path, monkeypatch):
-    """An absolute folder, one relative to where the command runs; the project's own folder stays as it is."""
+    """An absolute folder, one relative to where the command runs; of the project only the list of them changes."""
     before = made.snapshot(computed)
     wanted = made.digests(computed / "out")
     assert radiocov("coverage", computed, "-o", tmp_path / "there", "-q").code == 0
@@ -76,9 +76,11 @@ def test_results_go_where_they_are_told(made, radiocov, computed, tmp_path, monk
     ran = radiocov("coverage", computed, "-o", "deep/here", "-q")
     assert ran.code == 0 and "Coverage in deep/here" in ran.out
     assert made.digests(tmp_path / "deep" / "here") == wanted
-    # beside the locks of these folders, and where the store keeps note of them
-    after = {name: about for name, about in made.snapshot(computed).items() if name in before}
-    assert {name for name in before if after.get(name) != before[name]} <= {".radiocov"}
+    after = made.snapshot(computed)
+    assert after.pop(".radiocov/results.json") and after.pop(".radiocov") != before.pop(".radiocov")
+    assert after == before
+    listed = json.loads((computed / ".radiocov" / "results.json").read_text())
+    assert listed == [str(tmp_path / "there"), str(tmp_path / "deep" / "here")]
 
 
 def test_the_summary_is_as_wide_as_it_needs(made, radiocov, computed):
