@@ -126,8 +126,8 @@ def tile_layers(
             talk_out, talk_in = talk_out - np.float32(a.walls_db), talk_in - np.float32(a.walls_db)
         sigma = link.total_sigma_db(about, np.float32(a.walls_sigma_db)) if a.walls_sigma_db else about
         margins = np.stack([talk_out[0], talk_in[0], np.minimum(talk_out[0], talk_in[0])])
-        asked = link.service_margin_db(service.direction, talk_out, talk_in)
-        any_of = chance.probability_of_any(asked, sigma, project.model.shadowing_correlation)
+        deciding = link.service_margin_db(service.direction, talk_out, talk_in)
+        any_of = chance.probability_of_any(deciding, sigma, project.model.shadowing_correlation)
         out[f"margin_{service.id}.tif"] = margins
         out[f"probability_{service.id}.tif"] = chance.probability(margins, sigma)
         out[f"probability_any_{service.id}.tif"] = any_of[np.newaxis]

@@ -259,16 +259,13 @@ class CoverageRun:
         """The device computes while threads compress and keep what it has finished, two a thread at most."""
         from radiocov.coverage.gpu import LossEngine
 
-        waiting: deque[tuple[str, Future]] = deque()
-        for number, window, loss in LossEngine(self.ground).losses([self._place(site) for _, site in missing]):
-            self._check()
-            key, site = missing[number]
-            waiting.append((key, pool.submit(self._keep, key, site, window, loss)))
-            if len(waiting) > 2 * self.jobs:
-                first, kept = waiting.popleft()
-                yield first, kept.result()
-        for key, kept in waiting:
-            yield key, kept.result()
+        def keeping() -> Iterator[tuple[str, Future]]:
+            for number, window, loss in LossEngine(self.ground).losses([self._place(site) for _, site in missing]):
+                self._check()
+                key, site = missing[number]
+                yield key, pool.submit(self._keep, key, site, window, loss)
+
+        yield from self._bounded(keeping())
 
     def _losses_on_cluster(
         self, pool: ThreadPoolExecutor, missing: list[tuple[str, Site]]
@@ -335,6 +332,17 @@ class CoverageRun:
             finished, left = wait(left, timeout=0.5, return_when=FIRST_COMPLETED)
             self._check()
             yield from finished
+
+    def _bounded(self, submitted: Iterator[tuple[Any, Future]]) -> Iterator[tuple[Any, Any]]:
+        """What is submitted, by its name and in order, with no more of it in memory than keeps the threads busy."""
+        waiting: deque[tuple[Any, Future]] = deque()
+        for named in submitted:
+            waiting.append(named)
+            if len(waiting) > 2 * self.jobs:
+                name, future = waiting.popleft()
+                yield name, future.result()
+        for name, future in waiting:
+            yield name, future.result()
 
     # --- states ---------------------------------------------------------------------------------------
 
@@ -424,8 +432,7 @@ class CoverageRun:
         tiles = self._tile_keys(state, servers)
         key = content_key([[s.site.id for s in servers], list(tiles.values())])
         known = read_json(folder / MANIFEST)
-        intact = known is not None and _intact(folder, known)
-        if intact and known.get("key") == key:
+        if known is not None and known.get("key") == key and _intact(folder, known):
             return known, False
         with self._alone():
             return self._state_anew(state, servers, tiles, key)
@@ -562,14 +569,9 @@ class CoverageRun:
     def _in_turn(
         self, pool: ThreadPoolExecutor, servers: list[Server], layers: list[cog.Layer], order: list[cog.Leaf]
     ) -> Iterator[tuple[cog.Leaf, cog.Blocks, cog.Arrays]]:
-        """Tiles in order, with no more of them in memory than keep the threads busy."""
-        waiting: deque[Future] = deque()
-        for leaf in order:
-            waiting.append(pool.submit(self._tile, servers, layers, leaf))
-            if len(waiting) > 2 * self.jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        """Tiles in order."""
+        for _, tile in self._bounded((leaf, pool.submit(self._tile, servers, layers, leaf)) for leaf in order):
+            yield tile
 
     def _tile(
         self, servers: list[Server], layers: list[cog.Layer], leaf: cog.Leaf

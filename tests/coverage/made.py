@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 from scipy.ndimage import map_coordinates
 
+from radiocov.coverage.sector import Window
 from radiocov.demo import demo_sites
 from radiocov.inputs import read_inputs
 from radiocov.network import Site, write_sites
@@ -155,6 +156,18 @@ def site(key: str, lon: float, lat: float, **given) -> Site:
         "status": "existing",
     }  # fmt: skip
     return Site(id=key, name=key, lon=lon, lat=lat, **{**values, **given})
+
+
+@dataclasses.dataclass
+class Loss:
+    """A loss raster in memory, read in parts as those of the store are."""
+
+    window: Window
+    loss_db: np.ndarray
+
+    def read(self, part):
+        top, left = part.top - self.window.top, part.left - self.window.left
+        return self.loss_db[top : top + part.height, left : left + part.width]
 
 
 @functools.lru_cache(maxsize=2)

@@ -329,16 +329,6 @@ def test_a_group_has_its_raster_where_interference_is_not_asked_for(made, tmp_pa
 GRID = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 1000.0, 40, 30)
 
 
-@dataclasses.dataclass
-class Loss:
-    window: Window
-    loss_db: np.ndarray
-
-    def read(self, part):
-        top, left = part.top - self.window.top, part.left - self.window.left
-        return self.loss_db[top : top + part.height, left : left + part.width]
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_tiles_of_any_size_give_the_same_bits(made, tmp_path, seed):
     random = np.random.default_rng(seed)
@@ -354,8 +344,8 @@ def test_tiles_of_any_size_give_the_same_bits(made, tmp_path, seed):
         place = made.site(f"S{n}", 123.0, 41.0, channels=channels, simulcast=str(kind))
         x, y = GRID.centre_xy(top + 3, left + 3)
         cuts = made.sector_pattern() if n % 2 else (np.zeros(360), np.zeros(360))
-        antenna = Antenna(140.0, 40.0 * n, 0.0, *cuts, Loss(window, loss))
-        unwanted = dataclasses.replace(antenna, loss=Loss(window, loss - random.uniform(0, 6, loss.shape)))
+        antenna = Antenna(140.0, 40.0 * n, 0.0, *cuts, made.Loss(window, loss))
+        unwanted = dataclasses.replace(antenna, loss=made.Loss(window, loss - random.uniform(0, 6, loss.shape)))
         servers.append(Server(place, x, y, antenna, unwanted=unwanted))
     folder = flat(made, tmp_path, [made.site("A", 126.0, 41.0)])
     project = made.inputs_of(folder).project

@@ -27,17 +27,7 @@ def server(made, key, row, col, window, loss, **given):
     cut = np.zeros(360)
     place = made.site(key, 123.0, 41.0, **given)
     x, y = GRID.centre_xy(row, col)
-    return Server(place, x, y, Antenna(140.0, 0.0, place.tilt_deg, cut, cut, Loss(window, loss)))
-
-
-@dataclasses.dataclass
-class Loss:
-    window: Window
-    loss_db: np.ndarray
-
-    def read(self, part):
-        top, left = part.top - self.window.top, part.left - self.window.left
-        return self.loss_db[top : top + part.height, left : left + part.width]
+    return Server(place, x, y, Antenna(140.0, 0.0, place.tilt_deg, cut, cut, made.Loss(window, loss)))
 
 
 GRID = Grid("EPSG:32651", 500_000.0, 4_540_000.0, 100.0, 40, 30)
