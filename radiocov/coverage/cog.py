@@ -1,6 +1,6 @@
 """Cloud-Optimized GeoTIFFs written block by block, and written anew where only some blocks have changed.
 
-GDAL encodes the blocks and the header's values; this module puts them in order. A leaf is a block of the full
+GDAL writes the header's values; this module puts the blocks in order. A leaf is a block of the full
 raster. Leaves come in the order of a quadtree, so that an overview's block is made as soon as its four children are
 there, and little is held in memory. What an earlier file holds for leaves that did not change is copied as it is.
 """
@@ -21,7 +21,7 @@ import numpy as np
 import rasterio
 from rasterio.io import MemoryFile
 
-from radiocov.coverage import tiff
+from radiocov.coverage import lerc, tiff
 from radiocov.files import whole
 
 BLOCK = 512
@@ -88,6 +88,8 @@ def encode(layer: Layer, values: np.ndarray) -> list[bytes]:
     empty = [bool((band == layer.nodata).all()) for band in filled]
     if all(empty):
         return [b""] * len(empty)
+    if step:
+        return [b"" if none else lerc.encode(band, step / 2.0) for none, band in zip(empty, filled, strict=True)]
     data = _one_block(layer, filled)
     (directory,) = tiff.directories(data)
     places = zip(directory[tiff.OFFSETS].integers(), directory[tiff.COUNTS].integers(), strict=True)
@@ -110,7 +112,7 @@ def _one_block(
 ) -> memoryview:
     """A GeoTIFF of one block; with a crs also with names, units and tags, as the template of a header."""
     error = MAX_ERROR.get(layer.bands[0][1])
-    packing = {"compress": "LERC_ZSTD", "MAX_Z_ERROR": error} if error else {"compress": "ZSTD", "predictor": 2}
+    packing = {"compress": "LERC", "MAX_Z_ERROR": error} if error else {"compress": "ZSTD", "predictor": 2}
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", width=BLOCK, height=BLOCK, count=len(layer.bands), dtype=layer.dtype, nodata=layer.nodata,
