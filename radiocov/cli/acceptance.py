@@ -182,21 +182,22 @@ def _print(e: Any) -> None:
                 headings, cells, set(range(3, 14)))  # fmt: skip
     against = [[a["class"], a["service"], *(str(a[k]) for k in ("hit", "false_alarm", "miss", "correct_rejection")),
                 percent(a["agreement"])] for a in data["predicted_against_measured"]]  # fmt: skip
-    print_table(
-        "Predicted against measured, tiles",
-        ["class", "service", "hit", "false alarm", "miss", "correct rejection", "agree"],
-        against,
-        set(range(2, 7)),
-    )
-    bins = [[a["class"], a["service"], f"{100 * b['low']:g} to {100 * b['high']:g} %", str(b["tiles"]),
-             percent(b["predicted"]), percent(b["measured"])]
-            for a in data["predicted_against_measured"] for b in a["reliability"]]  # fmt: skip
-    print_table(
-        "Reliability of the predicted probability",
-        ["class", "service", "predicted", "tiles", "mean", "passed"],
-        bins,
-        {2, 3, 4, 5},
-    )
+    if against:
+        print_table(
+            "Predicted against measured, tiles",
+            ["class", "service", "hit", "false alarm", "miss", "correct rejection", "agree"],
+            against,
+            set(range(2, 7)),
+        )
+        bins = [[a["class"], a["service"], f"{100 * b['low']:g} to {100 * b['high']:g} %", str(b["tiles"]),
+                 percent(b["predicted"]), percent(b["measured"])]
+                for a in data["predicted_against_measured"] for b in a["reliability"]]  # fmt: skip
+        print_table(
+            "Reliability of the predicted probability",
+            ["class", "service", "predicted", "tiles", "mean", "passed"],
+            bins,
+            {2, 3, 4, 5},
+        )
     rows = ", ".join(f"{name} {n}" for name, n in data["rows"].items() if n)
     click.echo(f"rows: {rows}; {data['devices']} handsets, {data['first']} to {data['last']}")
     click.echo(f"talk-in: {data['talk_in']}")
