@@ -7,10 +7,12 @@ there, and little is held in memory. What an earlier file holds for leaves that 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import mmap
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,8 +169,8 @@ class _Source:
         )
         return self._datasets[level].read(window=part)
 
-    def assemble(self, target: Path, template: tiff.Directory) -> None:
-        """Header, overviews from the smallest, full raster: each by band, row and column."""
+    def assemble(self, target: Path, template: tiff.Directory) -> str:
+        """Header, overviews from the smallest, full raster: each by band, row and column. Returns the sha256."""
         chain = [self._directory(level, template) for level in range(len(self.sizes))]
         at = len(tiff.header(chain))
         for level in reversed(range(len(self.sizes))):
@@ -180,8 +182,14 @@ class _Source:
             at = int(ends[-1])
             chain[level][tiff.OFFSETS] = tiff.long8(places)
         self.spool.flush()
+        digest = hashlib.sha256()
         with target.open("wb") as out:
-            out.write(tiff.header(chain))
+
+            def put(data: bytes) -> None:
+                out.write(data)
+                digest.update(data)
+
+            put(tiff.header(chain))
             for level in reversed(range(len(self.sizes))):
                 for new, start, size in zip(
                     self.new[level].ravel().tolist(), self.at[level].ravel().tolist(),
@@ -189,10 +197,11 @@ class _Source:
                 ):  # fmt: skip
                     if size and new:
                         self.spool.seek(start)
-                        out.write(tiff.framed(self.spool.read(size)))
+                        put(tiff.framed(self.spool.read(size)))
                     elif size:
                         assert self.old is not None
-                        out.write(tiff.framed(self.old[start : start + size]))
+                        put(tiff.framed(self.old[start : start + size]))
+        return digest.hexdigest()
 
     def _directory(self, level: int, template: tiff.Directory) -> tiff.Directory:
         height, width = self.sizes[level]
@@ -232,8 +241,9 @@ def _template(layer: Layer, grid: Any) -> memoryview:
 def write(
     folder: Path, grid: Any, layers: Sequence[Layer], changed: Iterator[tuple[Leaf, Blocks, Arrays]],
     dirty: set[Leaf], advance: Callable[[], None] = lambda: None, before_names: Callable[[], None] = lambda: None,
-) -> None:  # fmt: skip
-    """Write the layers into the folder; they appear together at the end, or not at all.
+    threads: int = 1,
+) -> dict[str, str]:  # fmt: skip
+    """Write the layers into the folder; they appear together at the end, or not at all. Returns the sha256 of each.
 
     changed: the leaves of ``dirty`` in the order of ``leaves_of``, encoded and as arrays. If not all leaves are
     dirty, the rest comes from the files of the same names, for which ``can_follow`` must hold.
@@ -250,10 +260,15 @@ def write(
                 for layer in layers
             }
             _Pyramid(sizes, layers, sources, changed, dirty, advance).run()
-            for layer in layers:
+
+            def assemble(layer: Layer) -> str:
                 template = tiff.directories(_template(layer, grid))[0]
-                sources[layer.name].assemble(targets[layer.name], template)
+                return sources[layer.name].assemble(targets[layer.name], template)
+
+            with ThreadPoolExecutor(threads) as pool:
+                digests = dict(zip(targets, pool.map(assemble, layers), strict=True))
         before_names()
+    return digests
 
 
 class _Pyramid:
