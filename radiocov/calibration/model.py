@@ -90,6 +90,27 @@ class Field:
 
 
 @dataclass(frozen=True, eq=False)
+class Residuals:
+    """What the fit leaves at measured places, one a place and site, (n,) each; the field between them is drawn from
+    it. `calibration.field.settle` makes them of cells: no censored ones, duplicates or outliers are left.
+
+    x_m, y_m: in the plane `crs`. site: positions in `sites`. residual_db: measured less calibrated, handset's offset
+    taken off. error_db: its standard deviation without the field's nugget.
+    """
+
+    x_m: np.ndarray
+    y_m: np.ndarray
+    site: np.ndarray
+    residual_db: np.ndarray
+    error_db: np.ndarray
+    sites: tuple[str, ...]
+    crs: str
+
+    def __len__(self) -> int:
+        return len(self.residual_db)
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """A fit. fixed: "offset_db", "slope_db_per_decade", "excess", "height_db_per_decade" and those the model adds, in
     the order of `covariance`. sigma_db: by clutter class, spread of a cell's true median about the calibrated one where
@@ -105,6 +126,7 @@ class Calibration:
     device_db: float
     degrees_of_freedom: float  # of Student's t about the fit; inf: normal
     field: Field = Field()
+    residuals: Residuals | None = None  # None: no field in the map
     clutter_heights_m: dict[str, Effect] = field(default_factory=dict)  # effective, in place of the stated ones
     validity: dict[str, Any] = field(default_factory=dict)  # frequency_mhz, distance_km, tx_height_m, classes: ranges seen
     validation: list[dict[str, Any]] = field(default_factory=list)  # one row a split and model
