@@ -5,12 +5,14 @@ level of a site at a pixel is the model's own plus `Calibration`'s correction,
 
     offset + slope * log10(d / 1 km) + excess * (L - Lfs) + height * log10(h / 30 m) + class(pixel) + site + field,
 
-where L is the model's basic transmission loss, Lfs free-space loss, d the distance and h the transmit antenna's height
-above ground. Sites and the field are known near measurements only; elsewhere they are zero with their own variance.
+where L is the model's basic transmission loss, Lfs free-space loss, d the distance and h the transmit antenna's
+height above ground. Sites and the field are known near measurements only; elsewhere they are zero with their own
+variance.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +28,9 @@ class Cells:
 
     x_m, y_m: in the grid's plane. site, device, clutter: positions in `sites`, `devices`, `classes`. day: since 1970,
     in UTC. level_dbm: local mean at the antenna port, or the limit of a censored one. error_db: standard deviation of
-    the local mean itself. predicted_dbm: median at the same port without calibration; excess_db: the model's loss less
-    free space. weight: 0 to 1, of the balance over sites and classes. clutter_slope_db_per_m: (n, classes) what a
-    metre more of each class's clutter does to predicted_dbm, where that was computed.
+    the local mean itself. predicted_dbm: median at the same port without calibration; excess_db: the model's loss
+    less free space. weight: 0 to 1, of the balance over sites and classes. clutter_slope_db_per_m: (n, classes) what
+    a metre more of each class's clutter does to predicted_dbm, where that was computed.
     """
 
     x_m: np.ndarray
@@ -67,7 +69,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Effect:
-    """One fitted number. status: "fitted", "shrunk" (few cells: near its prior), "kept" (the prior; reason says why)."""
+    """One fitted number. status: "fitted", "shrunk" (few cells: near its prior), "kept" (the prior; why: reason)."""
 
     value: float
     sd: float
@@ -113,8 +115,11 @@ class Residuals:
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """A fit. fixed: "offset_db", "slope_db_per_decade", "excess", "height_db_per_decade" and those the model adds, in
-    the order of `covariance`. sigma_db: by clutter class, spread of a cell's true median about the calibrated one where
-    nothing was measured near: it contains the field and location variability, not the error of the fit."""
+    the order of `covariance`. sigma_db: by clutter class, spread of a cell's true median about the calibrated one
+    where nothing was measured near: it contains the field and location variability, not the error of the fit.
+    clutter_heights_m: effective ones, in place of those stated. validity: frequency_mhz, distance_km, tx_height_m,
+    classes: the ranges seen. validation: one row a split and model.
+    """
 
     fixed: dict[str, Effect]
     covariance: np.ndarray
@@ -127,8 +132,8 @@ class Calibration:
     degrees_of_freedom: float  # of Student's t about the fit; inf: normal
     field: Field = Field()
     residuals: Residuals | None = None  # None: no field in the map
-    clutter_heights_m: dict[str, Effect] = field(default_factory=dict)  # effective, in place of the stated ones
-    validity: dict[str, Any] = field(default_factory=dict)  # frequency_mhz, distance_km, tx_height_m, classes: ranges seen
-    validation: list[dict[str, Any]] = field(default_factory=list)  # one row a split and model
-    provenance: dict[str, Any] = field(default_factory=dict)
+    clutter_heights_m: dict[str, Effect] = dataclasses.field(default_factory=dict)
+    validity: dict[str, Any] = dataclasses.field(default_factory=dict)
+    validation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     advice: tuple[str, ...] = ()
