@@ -92,12 +92,36 @@ class Field:
 
 
 @dataclass(frozen=True, eq=False)
+class Residuals:
+    """What the fit leaves at measured places, one a place and site, (n,) each; the field between them is drawn from
+    it. `calibration.field.settle` makes them of cells: no censored ones, duplicates or outliers are left.
+
+    x_m, y_m: in the plane `crs`. site: positions in `sites`. residual_db: measured less calibrated, handset's offset
+    taken off. error_db: its standard deviation without the field's nugget.
+    """
+
+    x_m: np.ndarray
+    y_m: np.ndarray
+    site: np.ndarray
+    residual_db: np.ndarray
+    error_db: np.ndarray
+    sites: tuple[str, ...]
+    crs: str
+
+    def __len__(self) -> int:
+        return len(self.residual_db)
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """A fit. fixed: "offset_db", "slope_db_per_decade", "excess", "height_db_per_decade" and those the model adds, in
-    the order of `covariance`. sigma_db: by clutter class, spread of a cell's true median about the calibrated one
-    where nothing was measured near: it contains the field and location variability, not the error of the fit.
-    clutter_heights_m: effective ones, in place of those stated. validity: frequency_mhz, distance_km, tx_height_m,
-    classes: the ranges seen. validation: one row a split and model.
+    """A fit. fixed: "offset_db", "slope_db_per_decade", "excess", "height_db_per_decade" and those the model adds;
+    "clutter_height_m CLASS" is metres more than stated. covariance: of fixed, then classes, then sites, in the order
+    of these dicts: errors of the offset and of a site's own effect nearly cancel. devices: by name, or "NAME talk-in"
+    for what the sites hear of it. sigma_db: by clutter class, spread of a cell's true median about the calibrated one
+    where nothing was measured near: it contains the field and location variability, not the error of the fit. It is
+    the sigma of the normal distribution that meets the fitted Student's t at 10 and 90 %. With relative levels the
+    offset is unknown (kept at 0) and each receiver's effect holds its zero. validity: frequency_mhz, distance_km,
+    tx_height_m, classes: the ranges seen. validation: one row a split and model.
     """
 
     fixed: dict[str, Effect]
@@ -110,6 +134,7 @@ class Calibration:
     device_db: float
     degrees_of_freedom: float  # of Student's t about the fit; inf: normal
     field: Field = Field()
+    residuals: Residuals | None = None  # None: no field in the map
     clutter_heights_m: dict[str, Effect] = dataclasses.field(default_factory=dict)
     validity: dict[str, Any] = dataclasses.field(default_factory=dict)
     validation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
