@@ -28,7 +28,7 @@ class SiteBook:
         places = [grid.from_lonlat(*site.antenna_lonlat) for site in self.sites]
         self.x, self.y = (np.array([float(p[i]) for p in places]) for i in (0, 1))
         self.north_deg = [grid_north_deg(grid, site) for site in self.sites]
-        self._patterns: dict[int, Pattern] = {}
+        self._patterns: dict[Site, Pattern] = {}
         self._since = np.array([self._first_day(site) for site in self.sites], np.int64)
         self._groups: dict[str, list[int]] = {}
         for number, site in enumerate(self.sites):
@@ -73,15 +73,14 @@ class SiteBook:
         """EIRP less attenuation in the horizontal plane towards places, dBm."""
         site = self.sites[number]
         azimuth = np.degrees(np.arctan2(x - self.x[number], y - self.y[number])) - self.north_deg[number]
-        down = np.zeros(len(x))
-        pattern = self.pattern(number)
-        off = pattern.attenuation_db(azimuth - site.azimuth_deg, down, 0.0, self.inputs.project.sites.pattern_method)
-        return site.eirp_max_dbm - off
+        method = self.inputs.project.sites.pattern_method
+        return site.eirp_max_dbm - self.pattern(site).attenuation_db(azimuth - site.azimuth_deg, 0.0, 0.0, method)
 
-    def pattern(self, number: int) -> Pattern:
-        if number not in self._patterns:
-            self._patterns[number] = pattern_of(self.inputs.project, self.sites[number])
-        return self._patterns[number]
+    def pattern(self, end: Site) -> Pattern:
+        """Of a site, or of its receiver."""
+        if end not in self._patterns:
+            self._patterns[end] = pattern_of(self.inputs.project, end)
+        return self._patterns[end]
 
     def _of_carriers(self, freq_hz: np.ndarray) -> np.ndarray:
         carriers = [(number, mhz * 1e6) for number, site in enumerate(self.sites) for mhz in site.channels]

@@ -102,8 +102,8 @@ def loss_to_places(
     def p1812(first: int) -> None:
         p1812_places(
             first, min(first + CHUNK, len(rows)), *arrays, grid.resolution_m / 1000.0, transmitter.height_m,
-            settings.frequency_mhz / 1000.0, settings.time_percent, float(phi0), 0.5 / KM_PER_DEGREE, settings.delta_n,
-            settings.n0, vertical, out,
+            settings.frequency_mhz / 1000.0, settings.time_percent, float(phi0), 0.5 / KM_PER_DEGREE,
+            settings.delta_n, settings.n0, vertical, out,
         )  # fmt: skip
 
     def longley_rice(first: int) -> None:
@@ -124,8 +124,9 @@ def _by_distance(
 ) -> np.ndarray:  # fmt: skip
     distance_km = np.maximum(np.hypot(x - transmitter.x, y - transmitter.y) / 1000.0, 1e-3)
     if settings.model == "free-space":
-        rise = ground_height_m(ground, transmitter.x, transmitter.y) + transmitter.height_m
-        return freespace.free_space_loss(settings.frequency_mhz, distance_km, rise - heights_at(ground, x, y) - heights)
+        down = ground_height_m(ground, transmitter.x, transmitter.y) + transmitter.height_m
+        down = down - heights_at(ground, x, y) - heights
+        return freespace.free_space_loss(settings.frequency_mhz, distance_km, down)
     codes = np.array([hata_environment(c) for c in ground.classes], np.int64)
     at = classes_at(ground, x, y)
     return hata.extended_hata(settings.frequency_mhz, distance_km, transmitter.height_m, heights, codes[at])
