@@ -5,12 +5,14 @@ level of a site at a pixel is the model's own plus `Calibration`'s correction,
 
     offset + slope * log10(d / 1 km) + excess * (L - Lfs) + height * log10(h / 30 m) + class(pixel) + site + field,
 
-where L is the model's basic transmission loss, Lfs free-space loss, d the distance and h the transmit antenna's height
-above ground. Sites and the field are known near measurements only; elsewhere they are zero with their own variance.
+where L is the model's basic transmission loss, Lfs free-space loss, d the distance and h the transmit antenna's
+height above ground. Sites and the field are known near measurements only; elsewhere they are zero with their own
+variance.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +28,9 @@ class Cells:
 
     x_m, y_m: in the grid's plane. site, device, clutter: positions in `sites`, `devices`, `classes`. day: since 1970,
     in UTC. level_dbm: local mean at the antenna port, or the limit of a censored one. error_db: standard deviation of
-    the local mean itself. predicted_dbm: median at the same port without calibration; excess_db: the model's loss less
-    free space. weight: 0 to 1, of the balance over sites and classes. clutter_slope_db_per_m: (n, classes) what a
-    metre more of each class's clutter does to predicted_dbm, where that was computed.
+    the local mean itself. predicted_dbm: median at the same port without calibration; excess_db: the model's loss
+    less free space. weight: 0 to 1, of the balance over sites and classes. clutter_slope_db_per_m: (n, classes) what
+    a metre more of each class's clutter does to predicted_dbm, where that was computed.
     """
 
     x_m: np.ndarray
@@ -67,7 +69,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Effect:
-    """One fitted number. status: "fitted", "shrunk" (few cells: near its prior), "kept" (the prior; reason says why)."""
+    """One fitted number. status: "fitted", "shrunk" (few cells: near its prior), "kept" (the prior; why: reason)."""
 
     value: float
     sd: float
@@ -90,6 +92,27 @@ class Field:
 
 
 @dataclass(frozen=True, eq=False)
+class Residuals:
+    """What the fit leaves at measured places, one a place and site, (n,) each; the field between them is drawn from
+    it. `calibration.field.settle` makes them of cells: no censored ones, duplicates or outliers are left.
+
+    x_m, y_m: in the plane `crs`. site: positions in `sites`. residual_db: measured less calibrated, handset's offset
+    taken off. error_db: its standard deviation without the field's nugget.
+    """
+
+    x_m: np.ndarray
+    y_m: np.ndarray
+    site: np.ndarray
+    residual_db: np.ndarray
+    error_db: np.ndarray
+    sites: tuple[str, ...]
+    crs: str
+
+    def __len__(self) -> int:
+        return len(self.residual_db)
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """A fit. fixed: "offset_db", "slope_db_per_decade", "excess", "height_db_per_decade" and those the model adds;
     "clutter_height_m CLASS" is metres more than stated. covariance: of fixed, then classes, then sites, in the order
@@ -97,7 +120,9 @@ class Calibration:
     for what the sites hear of it. sigma_db: by clutter class, spread of a cell's true median about the calibrated one
     where nothing was measured near: it contains the field and location variability, not the error of the fit. It is
     the sigma of the normal distribution that meets the fitted Student's t at 10 and 90 %. With relative levels the
-    offset is unknown (kept at 0) and each receiver's effect holds its zero."""
+    offset is unknown (kept at 0) and each receiver's effect holds its zero. validity: frequency_mhz, distance_km,
+    tx_height_m, classes: the ranges seen. validation: one row a split and model.
+    """
 
     fixed: dict[str, Effect]
     covariance: np.ndarray
@@ -109,8 +134,9 @@ class Calibration:
     device_db: float
     degrees_of_freedom: float  # of Student's t about the fit; inf: normal
     field: Field = Field()
-    clutter_heights_m: dict[str, Effect] = field(default_factory=dict)  # effective, in place of the stated ones
-    validity: dict[str, Any] = field(default_factory=dict)  # frequency_mhz, distance_km, tx_height_m, classes: ranges seen
-    validation: list[dict[str, Any]] = field(default_factory=list)  # one row a split and model
-    provenance: dict[str, Any] = field(default_factory=dict)
+    residuals: Residuals | None = None  # None: no field in the map
+    clutter_heights_m: dict[str, Effect] = dataclasses.field(default_factory=dict)
+    validity: dict[str, Any] = dataclasses.field(default_factory=dict)
+    validation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     advice: tuple[str, ...] = ()
