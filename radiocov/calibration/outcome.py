@@ -77,6 +77,7 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
             "rounds": found.rounds, "steps": found.steps, "log_evidence": found.evidence,
             "block_m": problem.block_m, "place_db": variances.place if layout.places else 0.0,
             "common_db": variances.common if layout.places else 0.0, "class_db": groups[0],
+            "neighbours": vars(found.parts),
             "cells": len(cells), "censored": int((~heard).sum()),
         },
         advice=_advice(problem, cells),
@@ -95,7 +96,8 @@ def _sigma(found: Found) -> dict[str, Effect]:
     shared, error = 0.0, 0.0
     if problem.layout.places:
         shared = variances.place**2 + variances.common**2
-        error = 2 * variances.place**4 / problem.layout.places + 2 * variances.common**4 / problem.layout.blocks
+        places, blocks = found.told
+        error = 2 * variances.place**4 / max(places, 1.0) + 2 * variances.common**4 / max(blocks, 1.0)
     out = {}
     for k, name in enumerate(cells.classes):
         own = (wide * variances.sigma[k]) ** 2

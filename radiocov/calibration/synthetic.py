@@ -34,7 +34,7 @@ class Truth:
     common_db: float = 3.0
     range_m: float = 400.0
     outliers: float = 0.02  # share of cells whose own part is three times as wide
-    sites: int = 12
+    sites: int = 10
     devices: int = 10
     side_m: float = 16_000.0
     spacing_m: float = 100.0
