@@ -104,9 +104,9 @@ def fit(
 
     extra: further columns, such as the K factors of SPM (what one unit adds to the level). clutter_m: stated heights
     of clutter classes [m], whose effective heights are then fitted as well where `cells.clutter_slope_db_per_m` is
-    given. terms: names of the columns to use, in place of all. block_m: side of the blocks on which neighbouring cells
-    share a part of their residual; chosen where None, 0 for independent cells. freedom: of Student's t; found where
-    None, inf for the normal distribution.
+    given. terms: names of the columns to use, in place of all. block_m: side of the blocks on which neighbouring
+    cells share a part of their residual; chosen where None, 0 for independent cells. freedom: of Student's t; found
+    where None, inf for the normal distribution.
 
     Raises CalibrationError where there is nothing to fit, or where the fit does not settle.
     """
