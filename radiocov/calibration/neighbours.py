@@ -107,6 +107,6 @@ def widened(layout: Layout, priors: Priors, system: System, parts: Shared, xy: n
 
 
 def alike(parts: Shared, xy: np.ndarray) -> float:
-    """How many blocks tell of a variance what an independent one would: 1 plus their mean sum of squared correlations."""
+    """How many blocks tell of a variance what an independent one would."""
     i, j = cKDTree(xy).query_pairs(REACH * parts.range_m, output_type="ndarray").T
     return 1.0 + 2 * float(np.sum(np.exp(-2 * np.hypot(*(xy[i] - xy[j]).T) / parts.range_m))) / len(xy)

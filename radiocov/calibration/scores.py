@@ -109,7 +109,8 @@ def reliability(
     above, below = truth_at(cells, threshold_dbm)
     decided = np.isfinite(level_dbm) & (above | below)
     stated = ndtr((level_dbm - threshold_dbm) / np.hypot(sd_db, cells.error_db))
-    block = np.floor(cells.x_m / BLOCK_M).astype(np.int64) * 1_000_000 + np.floor(cells.y_m / BLOCK_M).astype(np.int64)
+    column, line = (np.floor(a / BLOCK_M).astype(np.int64) for a in (cells.x_m, cells.y_m))
+    block = column * 1_000_000 + line
     rows = []
     for low, high in zip(bins[:-1], bins[1:], strict=True):
         mine = decided & (stated >= low) & ((stated < high) | (high == bins[-1]))
@@ -129,11 +130,12 @@ def heard_where_promised(
     cells: Cells, level_dbm: np.ndarray, sd_db: np.ndarray, probability: float = 0.9
 ) -> tuple[float | None, int]:
     """(share, cells): of cells whose level was promised with a probability, how many reach it; the probability, where
-    sd_db is right. The level promised is that cell's own, so that every cell counts and not those near one threshold;
-    a censored cell counts where its limit decides."""
+    sd_db is right. The level promised is that cell's own, so that every cell counts and not those near one threshold.
+    Cells promised less than the highest limit do not: there the strong ones alone would be known."""
     promised = level_dbm - ndtri(probability) * np.hypot(sd_db, cells.error_db)
     above, below = truth_at(cells, promised)
-    decided = np.isfinite(level_dbm) & (above | below)
+    limits = cells.level_dbm[cells.censored == BELOW]
+    decided = np.isfinite(level_dbm) & (above | below) & (promised >= limits.max(initial=-np.inf))
     return (float(np.mean(above[decided])) if decided.any() else None), int(decided.sum())
 
 

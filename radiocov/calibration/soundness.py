@@ -103,7 +103,7 @@ def _levels(cells: Cells) -> Iterator[Problem]:
     moving = _spread(predicted) > MOVING_DB
     if moving and _spread(level) < CONSTANT_DB:
         yield _fault(
-            f"levels are constant at {np.median(level):.1f} dBm where predictions spread over {_spread(predicted):.0f} dB",
+            f"levels are constant at {np.median(level):.1f} dBm, predictions spread over {_spread(predicted):.0f} dB",
             "look at the column that was taken as the level",
         )
         return
@@ -139,7 +139,7 @@ def _levels(cells: Cells) -> Iterator[Problem]:
 
 
 def _follows(cells: Cells, heard: np.ndarray) -> tuple[float, int]:
-    """Rank correlation of level and prediction within sites and handsets of 10 or more cells, and the cells in them."""
+    """Rank correlation of level and prediction within sites and handsets of 10 or more cells; the cells in them."""
     group = (cells.site * len(cells.devices) + cells.device)[heard]
     level, predicted = cells.level_dbm[heard], cells.predicted_dbm[heard]
     total, used = 0.0, 0

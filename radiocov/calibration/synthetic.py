@@ -1,8 +1,8 @@
 """Cells drawn from a known truth: what a fit must find again. For tests and benchmarks, and labelled so.
 
 Roads cross a square; on each a handset meets a cell every `spacing_m`. The model's residual is a sum of known
-effects, a Gaussian field with exponential covariance (a part common to all sites and one of each site), a part of each
-cell, and the error of the local mean; levels below the limit are censored.
+effects, a Gaussian field with exponential covariance (a part common to all sites and one of each site), a part of
+each cell, and the error of the local mean; levels below the limit are censored.
 """
 
 from __future__ import annotations
