@@ -34,8 +34,8 @@ POWER_DBM = 40.0  # where only a path loss is known, the level is that of this p
 
 @dataclass(frozen=True)
 class Link:
-    """One observation. lat, lon: of the handset; site_lat, site_lon: of the fixed end; carry: which terminal, a key of
-    `Campaign.terminals`; below: level_dbm is a limit that the level lies below."""
+    """One observation. lat, lon: of the handset; site_lat, site_lon: of the fixed end; carry: which terminal, a key
+    of `Campaign.terminals`; below: level_dbm is a limit that the level lies below."""
 
     time: dt.datetime
     device: str

@@ -135,7 +135,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else "nan" if math.isnan(value) else f"{value}".replace("-inf", "-inf")
+        return repr(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
@@ -213,7 +213,7 @@ class _Reader:
         for name, row in table.items():
             where = (group, name)
             if not isinstance(row, dict):
-                raise self.fault(where, f"{row!r} is not an effect", "write { value = 0.0, sd = 1.0, cells = 0, ... }")
+                raise self.fault(where, f"{row!r} is not an effect", "write { value = 0.0, sd = 1.0, cells = 0 }")
             value, sd = (self.number((*where, key), row.get(key)) for key in ("value", "sd"))
             cells, status = row.get("cells", 0), row.get("status", "fitted")
             if sd < 0:
@@ -234,7 +234,8 @@ class _Reader:
         except (TypeError, ValueError):
             raise self.fault(where, "are not rows of numbers") from None
         if matrix.shape != (size, size):
-            raise self.fault(where, f"are {matrix.shape[0]} by {matrix.shape[1]} where fixed, classes and sites are {size}")
+            shape = f"{matrix.shape[0]} by {matrix.shape[1]}"
+            raise self.fault(where, f"are {shape} where fixed, classes and sites are {size}")
         return matrix
 
     def residuals(self, raw: dict[str, Any]) -> Residuals | None:
@@ -274,7 +275,8 @@ def check_fitness(calibration: Calibration, project: Project, ground: Any) -> li
     anew = "run `radiocov calibrate` again, or coverage with `--calibration none`"
     for key in ("model", "model_version", "time_percent"):
         if made.get(key) != here[key]:
-            found.append(Problem(file, f"provenance.{key}", f"is for {made.get(key)}, the project has {here[key]}", anew))
+            fault = f"is for {made.get(key)}, the project has {here[key]}"
+            found.append(Problem(file, f"provenance.{key}", fault, anew))
     mhz = made.get("frequency_mhz")
     if not isinstance(mhz, int | float) or abs(mhz / here["frequency_mhz"] - 1.0) > BAND_PERCENT / 100.0:
         fault = f"is for {mhz} MHz, the project has {here['frequency_mhz']:g} MHz"
