@@ -26,6 +26,7 @@ import numba
 import numpy as np
 
 from radiocov.calibration.model import REFERENCE_HEIGHT_M, Calibration
+from radiocov.calibration.summary import summary
 from radiocov.coverage import setup
 from radiocov.coverage.field_tiles import FieldTiles, interpolated
 from radiocov.coverage.network import Antenna, LossLike, Server, overlap
@@ -41,44 +42,24 @@ UNKNOWN_CLASS_DB = 4.0
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
-def with_effective_heights(ground: Ground, calibration: Calibration | None) -> Ground:
-    """The ground with the calibration's effective clutter heights in place of the legend's. Measured heights, and
-    surface models, which have none, stay."""
-    heights = {} if calibration is None else {k: e.value for k, e in calibration.clutter_heights_m.items()}
-    changed = [c.name in heights and heights[c.name] != c.height_m for c in ground.classes]
-    if not any(changed):
-        return ground
-    height_m = np.array(ground.clutter_height_m)
-    for number, (c, new) in enumerate(zip(ground.classes, changed, strict=True)):
-        if new:
-            stated = (ground.clutter_class == number) & (height_m == np.float32(c.height_m))
-            height_m[stated] = max(heights[c.name], 0.0)
-    classes = [
-        dataclasses.replace(c, height_m=max(heights[c.name], 0.0)) if new else c
-        for c, new in zip(ground.classes, changed, strict=True)
-    ]
-    return dataclasses.replace(
-        ground, clutter_height_m=height_m, classes=classes, folder=None, digest=""
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
-class _Beyond:
-    """How far a value lies outside a range, in decades."""
+class _Seen:
+    """A range that was seen, in decades."""
 
-    low: float
-    high: float
+    low: float = -math.inf
+    high: float = math.inf
 
     @classmethod
-    def of(cls, given: Any) -> _Beyond:
+    def of(cls, given: Any) -> _Seen:
+        """From a number, or [lowest, highest]; None: not known."""
         if given is None:
-            return cls(0.0, math.inf)
-        low, high = given if isinstance(given, (list, tuple)) else (given, given)
-        return cls(max(float(low), 1e-6), max(float(high), 1e-6))
+            return cls()
+        ends = given if isinstance(given, list | tuple) else (given, given)
+        return cls(*(math.log10(max(float(end), 1e-6)) for end in ends))
 
-    def db2(self, value: float) -> float:
-        decades = max(math.log10(self.low / value) if self.low else 0.0, math.log10(value / self.high), 0.0)
-        return (BEYOND_DB * decades) ** 2
+    def beyond_db2(self, value: float) -> float:
+        place = math.log10(max(value, 1e-6))
+        return (BEYOND_DB * max(self.low - place, place - self.high, 0.0)) ** 2
 
 
 class MapCalibration:
@@ -99,7 +80,7 @@ class MapCalibration:
         self.field = FieldTiles(calibration, ground.grid)
         self._sites = list(calibration.sites)
         self._first_site = len(calibration.fixed) + len(calibration.classes)
-        ranges = {name: _Beyond.of(calibration.validity.get(name)) for name in
+        ranges = {name: _Seen.of(calibration.validity.get(name)) for name in
                   ("distance_km", "tx_height_m", "frequency_mhz")}  # fmt: skip
         self._distance, self._height, self._frequency = ranges.values()
 
@@ -140,7 +121,8 @@ class MapCalibration:
         ):  # fmt: skip
             if name in fixed:
                 basis[row, fixed.index(name)] = value
-        extra = self._height.db2(height_m) + self._frequency.db2(server.site.frequency_mhz or self.frequency_mhz)
+        frequency_mhz = server.site.frequency_mhz or self.frequency_mhz
+        extra = self._height.beyond_db2(height_m) + self._frequency.beyond_db2(frequency_mhz)
         if server.site.id in self._sites:
             basis[0, self._first_site + self._sites.index(server.site.id)] = 1.0
         else:
@@ -171,8 +153,7 @@ class MapCalibration:
             _spread(
                 ranked[:, *here], number, loss.loss.read(inside), classes[here], inside.top - row0,
                 inside.left - col0, self.grid.resolution_m, loss.free_space_db, self.fit_terms(s, loss.height_m),
-                self.sigma2, math.log10(self._distance.low) if self._distance.low else -9.0,
-                math.log10(min(self._distance.high, 1e9)), BEYOND_DB, *left, out[:, *here],
+                self.sigma2, self._distance.low, self._distance.high, BEYOND_DB, *left, out[:, *here],
             )  # fmt: skip
         return out
 
@@ -185,6 +166,10 @@ class MapCalibration:
             "sigma": {k: e.value for k, e in c.sigma_db.items()}, "site_db": c.site_db,
             "field": dataclasses.asdict(c.field), "validity": c.validity,
         }  # fmt: skip
+
+    def about(self, sites: tuple[str, ...]) -> dict[str, Any]:
+        """For the provenance of results for some sites."""
+        return summary(self.calibration, sites)
 
     def key_near(self, tile: Window) -> list[Any]:
         """What one tile depends on beside: the measured places within reach of it."""
@@ -231,7 +216,7 @@ class CorrectedLoss:
 
 @kernel
 def _correct(
-    loss, classes, d_row, d_col, step_m, free_space_db, class_db, slope_db, excess, step, nodes, top, left, out
+    loss, classes, d_row, d_col, step_m, free_space_db, class_db, slope_db, excess, nodes, step, top, left, out
 ):  # fmt: skip
     """Loss less correction, row by row; NaN stays."""
     width = loss.shape[1]
@@ -251,7 +236,7 @@ def _correct(
 @kernel
 def _spread(
     ranked, number, loss, classes, d_row, d_col, step_m, free_space_db, terms, sigma2, nearest, farthest, beyond_db,
-    step, nodes, top, left, out,
+    nodes, step, top, left, out,
 ):  # fmt: skip
     """Standard deviation where a server is ranked."""
     part = np.ones(loss.shape[1])

@@ -144,7 +144,8 @@ def tile_layers(
         margins = np.stack([talk_out[0], talk_in[0], np.minimum(talk_out[0], talk_in[0])])
         deciding = link.service_margin_db(service.direction, talk_out, talk_in)
         if calibration is not None:  # each server has its own: of 1 after division by it
-            deciding, sigma_any = deciding / np.hypot(each, np.float32(a.walls_sigma_db)), np.ones_like(sigma)
+            own = np.maximum(np.hypot(each, np.float32(a.walls_sigma_db)), np.float32(1e-3))
+            deciding, sigma_any = deciding / own, np.ones_like(sigma)
         else:
             sigma_any = sigma
         any_of = chance.probability_of_any(deciding, sigma_any, project.model.shadowing_correlation)

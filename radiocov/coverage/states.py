@@ -134,8 +134,9 @@ class StateWriter:
         """Rasters of one state: ``(its manifest, whether anything was computed now)``."""
         folder = self.folder / state.id
         tiles = self._tile_keys(state, servers)
-        about = [] if self.calibration is None else [self.calibration.about()]
-        key = content_key([[s.site.id for s in servers], list(tiles.values()), *about])
+        ids = [s.site.id for s in servers]
+        about = [] if self.calibration is None else [self.calibration.about(tuple(ids))]
+        key = content_key([ids, list(tiles.values()), *about])
         known = read_json(folder / MANIFEST)
         if known is not None and known.get("key") == key and _intact(folder, known):
             return known, False
@@ -151,7 +152,7 @@ class StateWriter:
         intact = known is not None and _intact(folder, known)
         if intact and known.get("key") == key:
             return known, False
-        layers = layers_of(self.project, servers, self._tags(state), self.calibration is not None)
+        layers = layers_of(self.project, servers, self._tags(state, ids), self.calibration is not None)
         dirty = set(tiles)
         if intact and known.get("grid") == self.grid.to_dict() and cog.can_follow(folder, layers, self.grid):
             before = dict(zip(tiles, known.get("tiles", []), strict=False))
@@ -171,7 +172,7 @@ class StateWriter:
                 s.site.id: self.losses.key(s.site.receiving) for s in servers if s.receive is not None
             },
             "services": [service.model_dump(mode="json") for service in self.project.services],
-            "provenance": self._provenance(),
+            "provenance": self._provenance(ids),
             "files": {
                 layer.name: {
                     "bands": [{"description": d, "unit": u} for d, u in layer.bands], "nodata": layer.nodata,
@@ -195,13 +196,13 @@ class StateWriter:
         finally:
             results.close()
 
-    def _provenance(self) -> dict[str, Any]:
+    def _provenance(self, ids: list[str]) -> dict[str, Any]:
         model = self.project.model
         return {
             "model": model.name,
             "model_version": MODELS[model.name][0],
             "model_settings": model.model_dump(mode="json"),
-            "calibration": None if self.calibration is None else self.calibration.about(),
+            "calibration": None if self.calibration is None else self.calibration.about(tuple(ids)),
             "resolution_m": self.grid.resolution_m,
             "ground": self.ground.provenance,
             "synthetic": self.ground.synthetic,
@@ -219,8 +220,8 @@ class StateWriter:
             **({"man_made_noise": self.project.noise.model_dump(mode="json")} if noise else {}),
         }
 
-    def _tags(self, state: State) -> dict[str, Any]:
-        provenance = self._provenance()
+    def _tags(self, state: State, ids: list[str]) -> dict[str, Any]:
+        provenance = self._provenance(ids)
         return {
             "RADIOCOV_STATE": state.id,
             "RADIOCOV_DATE": state.date.isoformat(),
