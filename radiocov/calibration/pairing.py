@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from radiocov.calibration.faults import check_scale, switched_off
 from radiocov.calibration.model import NONE, Cells
 from radiocov.calibration.prepare import Means, Prepared, Step
 from radiocov.calibration.serving import SiteBook
@@ -51,6 +52,11 @@ def pair(
     project, steps = inputs.project, list(prepared.steps)
     model = Predictor(inputs, ground)
     means = _sites_of_silence(prepared.means, model, steps)
+    off = project.calibration.off
+    if off:
+        keep = ~switched_off(means.site, means.day, [s.id for s in inputs.sites], off)
+        steps.append(Step("off", "cells", len(means), int(keep.sum()), f"of {', '.join(off)}, which were off"))
+        means = means.of(keep)
     found = model.predict(means, progress)
     keep = found.attenuation_db <= project.calibration.null_db
     steps.append(Step("antenna nulls", "cells", len(means), int(keep.sum()),
@@ -59,6 +65,7 @@ def pair(
     if project.calibration.levels == "dbm":
         over = means.level_dbm - (found.predicted_dbm + found.excess_db)
         keep = ~((means.censored == NONE) & (over > TOO_STRONG_DB))
+        check_scale(len(means), int(keep.sum()), over[~keep])
         steps.append(Step("serving site", "cells", len(means), int(keep.sum()),
                           f"more than {TOO_STRONG_DB:g} dB above what that site gives in free space"))  # fmt: skip
         means, found = means.of(keep), found.of(keep)
