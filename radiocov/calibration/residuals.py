@@ -12,8 +12,11 @@ from radiocov.calibration.model import Calibration, Cells
 from radiocov.calibration.outcome import corrected
 
 
-def with_field(cells: Cells, calibration: Calibration, crs: str) -> Calibration:
-    """The calibration with the field that its cells show beyond it, and their residuals. crs: plane of the cells."""
+def with_field(calibration: Calibration, cells: Cells, crs: str) -> Calibration:
+    """The same with the field of what it leaves of its cells, and the residuals that the field is drawn from.
+
+    crs: plane of the cells.
+    """
     level, _ = corrected(cells, calibration)
     measured = cells.x_m, cells.y_m, cells.site, cells.level_dbm - level, cells.error_db, cells.censored
     field = fit_field(*measured)

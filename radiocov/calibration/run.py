@@ -9,13 +9,12 @@ from typing import Any
 
 from radiocov import __version__
 from radiocov.calibration.faults import check_directions, check_heard, check_silent
-from radiocov.calibration.field import fit_field, settle
 from radiocov.calibration.files import model_facts, rounded
 from radiocov.calibration.fit import fit
 from radiocov.calibration.model import NONE, Calibration, Cells
-from radiocov.calibration.outcome import corrected
 from radiocov.calibration.pairing import Paired, pair
 from radiocov.calibration.prepare import Prepared, Step, prepare
+from radiocov.calibration.residuals import with_field
 from radiocov.calibration.rows import Logs
 from radiocov.coverage.setup import read_ground
 from radiocov.inputs import Inputs
@@ -91,14 +90,6 @@ def validated(inputs: Inputs, cells: Cells, stated: Any, progress: Progress) -> 
 def stated_heights(ground: Ground, cells: Cells) -> dict[str, float]:
     """Heights [m] of the clutter classes of cells that the land cover states."""
     return {c.name: c.height_m for c in ground.classes if c.name in cells.classes and c.height_m > 0}
-
-
-def with_field(calibration: Calibration, cells: Cells, crs: str) -> Calibration:
-    """The same with the field of what it leaves, and the residuals that the field is drawn from."""
-    level, _ = corrected(cells, calibration)
-    about = cells.x_m, cells.y_m, cells.site, cells.level_dbm - level, cells.error_db, cells.censored
-    field = fit_field(*about)
-    return dataclasses.replace(calibration, field=field, residuals=settle(field, *about, cells.sites, crs))
 
 
 def _remarks(cells: Cells, logs: Logs) -> list[str]:

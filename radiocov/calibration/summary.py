@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from radiocov.calibration.model import REFERENCE_HEIGHT_M, Calibration
 from radiocov.files import content_key
+
+SPLITS = ("sites", "areas", "days")
 
 
 def summary(calibration: Calibration, sites: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -18,12 +21,21 @@ def summary(calibration: Calibration, sites: tuple[str, ...] = ()) -> dict[str, 
     made = calibration.provenance
     return {
         "file": made.get("file", ""),
-        "date": str(made.get("date", "")),
-        "cells": int(made.get("cells", 0)),
-        "held_out_rmse_db": made.get("held_out_rmse_db"),
+        "date": str(made.get("made", "")),
+        "cells": int(made.get("fit", made).get("cells", 0)),
+        **held_out(calibration.validation),
         "digest": _digest(calibration),
         "error": error_parts(calibration, sites),
     }
+
+
+def held_out(validation: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The error in data that was left out, by the hardest split there is: sites, areas, days."""
+    for split in SPLITS:
+        for row in validation:
+            if row.get("model") == "calibrated" and row.get("split") == split and row.get("rmse_db") is not None:
+                return {"held_out_rmse_db": round(float(row["rmse_db"]), 2), "held_out": split}
+    return {"held_out_rmse_db": None, "held_out": ""}
 
 
 def _digest(calibration: Calibration) -> str:

@@ -23,10 +23,11 @@ def calibration_of(project: Project, asked: str | None = None) -> Calibration | 
     if asked is None and not path.exists():
         return None
     try:
-        return read_calibration(path)
+        found = read_calibration(path)
     except OSError as error:
         fault = f"cannot be read ({error.strerror or error})"
         raise ProjectError(Problem(str(path), "", fault, 'give a calibration.toml, or "none"')) from error
+    return dataclasses.replace(found, provenance={**found.provenance, "file": path.name})
 
 
 def with_effective_heights(ground: Ground, calibration: Calibration | None) -> Ground:

@@ -68,7 +68,7 @@ class FieldTiles:
         kept = self._kept.__dict__
         if kept.get("tile") != tile:
             near = self.near(tile)
-            kept.update(tile=tile, made={}, kriging=None if near is None else Kriging(self.field, near))
+            kept.update(tile=tile, made={}, kriging=None if near is None else self._kriging(near))
         kriging, made = kept["kriging"], kept["made"]
         if kriging is None:
             return (NOTHING, 1, 0, 0), (NOTHING, 1, 0, 0)
@@ -78,6 +78,21 @@ class FieldTiles:
         mean, left = made[site]
         at = self.step, part.top - tile.top, part.left - tile.left
         return (mean, *at), (left, *at)
+
+    def _kriging(self, near: Residuals) -> Kriging:
+        """Kriging from places a node apart: those nearer to each other and of one site are taken together, so that
+        the nearest few reach around a group of nodes where every pixel was measured."""
+        noise2 = self.field.nugget_db**2 + near.error_db**2
+        if self.step == 1:
+            return Kriging(self.field, near)
+        row, col = self.grid.rowcol(near.x_m, near.y_m)
+        square = np.column_stack([np.floor(row / self.step), np.floor(col / self.step), near.site]).astype(np.int64)
+        squares, group = np.unique(square, axis=0, return_inverse=True)
+        group = group.ravel()
+        total = np.bincount(group, 1.0 / noise2)
+        x, y, value = (np.bincount(group, a / noise2) / total for a in (near.x_m, near.y_m, near.residual_db))
+        together = dataclasses.replace(near, x_m=x, y_m=y, site=squares[:, 2], residual_db=value)
+        return Kriging(self.field, together, noise2=1.0 / total)
 
     def _tile_of(self, part: Window) -> Window:
         """The tile of the rasters that holds a part, else the part from the nodes before it."""
