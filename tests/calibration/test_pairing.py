@@ -22,7 +22,8 @@ def test_a_prediction_is_what_radiocov_path_says_there(made, fresh, logs, model,
     grid = read_ground(inputs).grid
     for i in range(len(means)):
         lon, lat = grid.to_lonlat(means.x_m[i], means.y_m[i])
-        view = view_path(inputs, inputs.sites[means.site[i]].id, float(lon), float(lat), inputs.project.terminals[0].id)
+        site, terminal = inputs.sites[means.site[i]].id, inputs.project.terminals[0].id
+        view = view_path(inputs, site, float(lon), float(lat), terminal)
         budget = view.budgets[int(talk_in)].to_dict()
         assert found.loss_db[i] == pytest.approx(view.loss_db, abs=0.01)
         assert found.predicted_dbm[i] == pytest.approx(budget["level_dbm"], abs=0.01), json.dumps(budget, indent=1)
