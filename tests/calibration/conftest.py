@@ -20,7 +20,7 @@ small_inputs = _fixtures.small_inputs
 fresh = _fixtures.fresh
 radiocov = _fixtures.radiocov
 
-DAY_US = 86_400_000_000
+START_US, DAY_US = 1_500_000_000_000_000, 86_400_000_000
 COLUMNS = ("time_utc_us", "device_id", "lat", "lon", "datum_in", "direction", "site_id", "service_state", "role",
            "rssi_dbm", "rssi_censor", "freq_hz", "hdop", "speed_mps", "pos_age_s", "carry")  # fmt: skip
 
@@ -54,32 +54,37 @@ def cells_of(inputs, sites: int, n: int, seed: int = 1):
                  zeros + np.nan)  # fmt: skip
 
 
-def drawn_log(inputs, path: Path, offset_db: float, sites: int = 5, n: int = 160, seed: int = 1, **given):
-    """A log of what a known truth lets be heard: the model less an offset, 4 dB of shadowing a cell, fast fading."""
+def drawn_log(inputs, path: Path, offset_db: float, n: int = 120, seed: int = 1, limit_dbm: float = -111.0):
+    """A log of what a known truth lets be heard: the model less an offset, 4 dB of shadowing a place, fast fading; of
+    the site that the model has as strongest there (the truly strongest would be strong by its shadowing, too)."""
+    from dataclasses import replace
+
     from radiocov.calibration.pairing import Predictor
     from radiocov.coverage.setup import read_ground
     from radiocov.inputs import project_grid
 
     rng, grid = np.random.default_rng(seed), project_grid(inputs)
-    means = cells_of(inputs, sites, n, seed)
-    level = Predictor(inputs, read_ground(inputs)).predict(means).predicted_dbm + offset_db
-    level += rng.normal(0.0, 4.0, len(level))
+    sites = [i for i, site in enumerate(inputs.sites) if site.status != "candidate"]
+    means = cells_of(inputs, len(sites), n, seed)
+    model = Predictor(inputs, read_ground(inputs))
+    levels = [model.predict(replace(means, site=np.full(len(means), site))).predicted_dbm for site in sites]
+    best = np.argmax(levels, axis=0)
+    level = np.max(levels, axis=0) + offset_db + rng.normal(0.0, 4.0, len(means))
     lon, lat = grid.to_lonlat(means.x_m, means.y_m)
-    rows, limit = [], given.pop("limit_dbm", -111.0)
+    rows = []
     for i in range(len(level)):
         for k in range(6):
             faded = level[i] + 10.0 * np.log10(rng.gamma(3.0) / 3.0)
-            heard = level[i] > limit and faded > -139
+            heard = level[i] > limit_dbm and faded > -139
             rows.append({
-                "time_utc_us": 1_500_000_000_000_000 + (i % 3) * DAY_US + i * 300_000_000 + k * 1_000_000,
+                "time_utc_us": START_US + (i % 3) * DAY_US + i * 100_000_000 + k * 1_000_000,
                 "device_id": str(1001 + i % 4), "lat": f"{lat[i] + k * 2e-5:.7f}", "lon": f"{lon[i]:.7f}",
-                "site_id": inputs.sites[means.site[i]].id if heard else "",
+                "site_id": inputs.sites[sites[best[i]]].id if heard else "",
                 "service_state": "registered" if heard else "no_service",
-                "rssi_dbm": f"{faded:.1f}" if heard else "", **given,
+                "rssi_dbm": f"{faded:.1f}" if heard else "",
             })  # fmt: skip
     rows.sort(key=lambda row: (row["device_id"], row["time_utc_us"]))
-    write_log(path, rows)
-    return SimpleNamespace(path=path, level=level, means=means)
+    return write_log(path, rows)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_every_fault_is_counted_under_its_own_step(made, fresh, logs, tmp_path):
     inputs = made.inputs_of(fresh)
     good = [row(inputs, i, 3000.0 + i, rssi_dbm=f"{-80.0 - i % 3}") for i in range(10)]
     faulty = {
-        "serving signal": [{"role": "neighbour"}] * 2,
+        "signal": [{"role": "neighbour", "site_id": ""}] * 2,
         "trunked": [{"direction": "direct"}],
         "band": [{"freq_hz": 415_000_000}] * 3,
         "position": [{"lat": "", "lon": ""}],
