@@ -56,10 +56,10 @@ def standard_columns(cells: Cells) -> list[Column]:
         Column("slope_db_per_decade", np.log10(np.maximum(cells.distance_km, 1e-3)), 0.0, 5.0,
                "an exponent of distance that is wrong by 0.5"),
         Column("excess", cells.excess_db, 0.0, 0.25,
-               "loss by obstacles is within a quarter; the bounds keep every obstacle a loss, less than twice as large",
+               "loss by obstacles is known within a quarter; bounds keep it a loss, less than twice as large",
                -0.9, 0.9),
         Column("height_db_per_decade", np.log10(np.maximum(cells.tx_height_m, 1.0) / REFERENCE_HEIGHT_M), 0.0, 5.0,
-               "gain by antenna height: Hata's own changes by 6.6 dB per decade over the distances in use", -20.0, 20.0),
+               "gain by antenna height: Hata's own changes by 6.6 dB with a decade of distance", -20.0, 20.0),
     ]  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def clutter_height_name(name: str) -> str:
 
 
 def unsupported(cells: Cells, columns: Sequence[Column]) -> dict[str, str]:
-    """Columns whose effect the data cannot tell, with the reason in words. The first of two that run together stays."""
+    """Columns whose effect the data cannot tell, with the reason. The first of two that run together stays."""
     reasons: dict[str, str] = {}
     heard = cells.censored == NONE
     spread = {c.name: _spread(c.values[heard]) for c in columns}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radiocov.calibration import design, mixed
+from radiocov.calibration import design, mixed, neighbours
 from radiocov.calibration.design import CLASSES, DEVICES, SIGMA, SITES, UNKNOWN_ZERO_DB, Column
 from radiocov.calibration.errors import CalibrationError
 from radiocov.calibration.likelihood import cell_terms, normal_equivalent
@@ -84,6 +84,8 @@ class Found:
     state: mixed.State
     covariance: np.ndarray
     information: np.ndarray  # of each cell about its level, the weight in it
+    parts: neighbours.Shared
+    told: tuple[float, float]  # independent places and blocks that the data amount to
     evidence: float
     rounds: int
     steps: int
@@ -102,9 +104,9 @@ def fit(
 
     extra: further columns, such as the K factors of SPM (what one unit adds to the level). clutter_m: stated heights
     of clutter classes [m], whose effective heights are then fitted as well where `cells.clutter_slope_db_per_m` is
-    given. terms: names of the columns to use, in place of all. block_m: side of the blocks on which neighbouring cells
-    share a part of their residual; chosen where None, 0 for independent cells. freedom: of Student's t; found where
-    None, inf for the normal distribution.
+    given. terms: names of the columns to use, in place of all. block_m: side of the blocks on which neighbouring
+    cells share a part of their residual; chosen where None, 0 for independent cells. freedom: of Student's t; found
+    where None, inf for the normal distribution.
 
     Raises CalibrationError where there is nothing to fit, or where the fit does not settle.
     """
@@ -210,13 +212,24 @@ def solve(problem: Problemset, freedom: float | None = None, start: Variances | 
     if not state.settled:
         raise _unsettled(f"no further rise was found after {state.steps} steps")
     spread = mixed.covariance(system.dense, priors)
+    parts, told = neighbours.Shared(0.0, 0.0, problem.block_m), (0.0, 0.0)
+    if layout.places:
+        _, v_place, v_common = system.spread(spread)
+        xy = neighbours.centres(cells.x_m, cells.y_m, layout.block, layout.blocks)
+        parts = neighbours.shared(layout, priors, state, system, xy, problem.block_m)
+        spread = spread + neighbours.widened(layout, priors, system, parts, xy)
+        alike = neighbours.alike(parts, xy)
+        told = tuple(
+            float(np.sum(1 - np.minimum(v / prior, 1.0))) / alike
+            for v, prior in ((v_place, priors.place), (v_common, priors.common))
+        )
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
     if layout.places:
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
-    return Found(problem, variances, state, spread, information, evidence, rounds, steps + state.steps)
+    return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
 
 
 def _unsettled(how: str) -> CalibrationError:

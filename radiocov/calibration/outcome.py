@@ -43,7 +43,8 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
             weak = sd[first + k] ** 2 > SHRUNK * prior**2
             status = "kept" if not counts[k] and not np.any(position == k) else "shrunk" if weak else "fitted"
             reason = "" if status == "fitted" else why(int(counts[k]))
-            out[name] = Effect(float(found.state.theta[first + k]), float(sd[first + k]), int(counts[k]), status, reason)
+            value, spread = float(found.state.theta[first + k]), float(sd[first + k])
+            out[name] = Effect(value, spread, int(counts[k]), status, reason)
         return out
 
     def few(what: str, alone: bool):
@@ -77,6 +78,7 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
             "rounds": found.rounds, "steps": found.steps, "log_evidence": found.evidence,
             "block_m": problem.block_m, "place_db": variances.place if layout.places else 0.0,
             "common_db": variances.common if layout.places else 0.0, "class_db": groups[0],
+            "neighbours": vars(found.parts),
             "cells": len(cells), "censored": int((~heard).sum()),
         },
         advice=_advice(problem, cells),
@@ -89,13 +91,12 @@ def _sigma(found: Found) -> dict[str, Effect]:
     heard = cells.censored == NONE
     counts = np.bincount(cells.clutter[heard], minlength=len(cells.classes))
     # what a cell tells of a variance, in heard cells
-    told = np.bincount(
-        cells.clutter, found.information * problem.scale(variances) ** 2, len(cells.classes)
-    )  # fmt: skip
+    told = np.bincount(cells.clutter, found.information * problem.scale(variances) ** 2, len(cells.classes))
     shared, error = 0.0, 0.0
     if problem.layout.places:
         shared = variances.place**2 + variances.common**2
-        error = 2 * variances.place**4 / problem.layout.places + 2 * variances.common**4 / problem.layout.blocks
+        places, blocks = found.told
+        error = 2 * variances.place**4 / max(places, 1.0) + 2 * variances.common**4 / max(blocks, 1.0)
     out = {}
     for k, name in enumerate(cells.classes):
         own = (wide * variances.sigma[k]) ** 2
@@ -121,7 +122,7 @@ def _validity(cells: Cells) -> dict:
 def _advice(problem, cells: Cells) -> tuple[str, ...]:
     advice = [f"{name} keeps its prior: {reason}" for name, reason in problem.reasons.items()]
     if len(cells.sites) == 1 and not cells.relative:
-        advice.append("one site only: what is its own and what is the model's cannot be told apart; measure three more")
+        advice.append("one site only: what is its own and the model's cannot be told apart; measure three more")
     if len(problem.devices) == 1 and not cells.relative:
         advice.append("one handset only: its own error is part of the offset; compare it with others on a bench")
     heard = cells.censored == NONE
@@ -171,7 +172,6 @@ def corrected(cells: Cells, calibration: Calibration, extra: Sequence[Column] = 
     known = calibration.devices
     level = level + np.array([known[name].value if name in known else 0.0 for name in names])[device]
     sd = np.array([known[name].sd if name in known else calibration.device_db for name in names])
-    sigma = np.array([
-        calibration.sigma_db[name].value if name in calibration.sigma_db else UNSEEN_SIGMA_DB for name in cells.classes
-    ])  # fmt: skip
+    spreads = calibration.sigma_db
+    sigma = np.array([spreads[name].value if name in spreads else UNSEEN_SIGMA_DB for name in cells.classes])
     return level, np.sqrt(np.maximum(variance, 0.0) + sd[device] ** 2 + sigma[cells.clutter] ** 2)

@@ -95,7 +95,7 @@ def prepare(inputs: Inputs, grid: Grid, logs: Logs) -> Prepared:
         raise ProjectError(Problem("logs", "", "hold no row", "give logs, or import them into the fleet store"))
     for name, keep, why in _by_row(rows, settings, inputs):
         steps.append(Step(name, "rows", len(rows), int(keep.sum()), why))
-        if not keep.any():
+        if _nothing_heard(rows, keep):
             raise nothing_left(name, why, rows, inputs, grid)
         rows = rows.of(keep)
     check_datums(rows, inputs, grid)
@@ -105,7 +105,7 @@ def prepare(inputs: Inputs, grid: Grid, logs: Logs) -> Prepared:
     place = _Places(rows, x, y, site)
     for name, keep, why in _by_place(place, named, book, inputs, grid):
         steps.append(Step(name, "rows", len(place.rows), int(keep.sum()), why))
-        if not keep.any():
+        if _nothing_heard(place.rows, keep):
             raise nothing_left(name, why, place.rows, inputs, grid)
         place, named = place.of(keep), named[keep]
     level, censored = _levels(place, inputs)
@@ -116,13 +116,19 @@ def prepare(inputs: Inputs, grid: Grid, logs: Logs) -> Prepared:
     return _average(place, terminal, level, censored, grid, settings, wave_m, steps)
 
 
+def _nothing_heard(rows: Rows, keep: np.ndarray) -> bool:
+    """Whether what was heard is all left out, or everything is."""
+    heard = ~np.isnan(rows.level_dbm)
+    return not keep.any() or bool(heard.any() and not (heard & keep).any())
+
+
 # -------------------------------------------------------------------------------------------- what is left out
 def _by_row(rows: Rows, settings: CalibrationSettings, inputs: Inputs) -> Iterator[tuple[str, np.ndarray, str]]:
     """Steps that need no place: name, which rows stay, why. Each looks at what the one before left."""
     model_mhz = inputs.project.model.frequency_mhz
     bands = sorted({model_mhz, *(s.frequency_mhz for s in inputs.sites if s.frequency_mhz)})
     tests = {
-        "serving signal": (lambda r: ~r.where("role", "neighbour"), "neighbour cells"),
+        "signal": (lambda r: ~(r.where("role", "neighbour") & r.where("site_id", "")), "neighbours without a site"),
         "trunked": (lambda r: ~r.where("direction", "direct"), "direct mode"),
         "band": (
             lambda r: np.isnan(r.freq_hz) | np.any([np.abs(r.freq_hz / 1e6 / mhz - 1.0) <= settings.band_percent / 100

@@ -1,8 +1,8 @@
 """Cells drawn from a known truth: what a fit must find again. For tests and benchmarks, and labelled so.
 
-Roads cross a square; on each a handset meets a cell every `spacing_m`. The model's residual is a sum of known effects,
-a Gaussian field with exponential covariance (a part common to all sites and a part of each site), a part of each cell,
-and the error of the local mean; levels below the limit are censored.
+Roads cross a square; on each a handset meets a cell every `spacing_m`. The model's residual is a sum of known
+effects, a Gaussian field with exponential covariance (a part common to all sites and one of each site), a part of
+each cell, and the error of the local mean; levels below the limit are censored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Truth:
     common_db: float = 3.0
     range_m: float = 400.0
     outliers: float = 0.02  # share of cells whose own part is three times as wide
-    sites: int = 12
+    sites: int = 10
     devices: int = 10
     side_m: float = 16_000.0
     spacing_m: float = 100.0
@@ -66,7 +66,7 @@ def draw(truth: Truth, cells: int, censored: float = 0.0) -> Drawn:
 
 
 def area(truth: Truth, like: Drawn, places: int) -> Drawn:
-    """The same truth, sites and field at random places of the square, nothing censored: what a coverage share is of."""
+    """The same truth, sites and field at random places of the square, none censored: what a coverage share is of."""
     rng = np.random.default_rng(truth.seed)
     site_xy = rng.uniform(0.05, 0.95, (truth.sites, 2)) * truth.side_m
     height = rng.choice([15.0, 20.0, 30.0, 45.0, 60.0, 90.0], truth.sites)
