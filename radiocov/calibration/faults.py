@@ -78,8 +78,8 @@ def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
 def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
     """ProjectError where each direction fits the other one. swapped_db: (n,) what that adds to the prediction.
 
-    Both cross the same obstacles, so that a model which errs does so alike in both: it is their difference that tells,
-    whatever the error. One direction alone is judged by `soundness`.
+    Both cross the same obstacles, so that a model which errs does so alike in both: it is their difference that
+    tells, whatever the error. One direction alone is judged by `soundness`.
     """
     off = []
     for talk_in in (False, True):
@@ -91,8 +91,8 @@ def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
     labelled, exchanged = (float(off[1][k] - off[0][k]) for k in (0, 1))
     if abs(labelled) >= SWAPPED_DB and abs(exchanged) <= SWAPPED_SHARE * abs(labelled):
         raise ProjectError(Problem(
-            "logs", "direction", f"the directions look exchanged: talk-in is {labelled:+.1f} dB off against talk-out as "
-            f"labelled and {exchanged:+.1f} dB exchanged",
+            "logs", "direction", f"the directions look exchanged: talk-in is {labelled:+.1f} dB off against talk-out "
+            f"as labelled and {exchanged:+.1f} dB exchanged",
             "correct the column, or the terminal ([calibration] terminal)"))  # fmt: skip
 
 

@@ -1,8 +1,7 @@
-"""A calibration with its field, and what it is worth: predicted while it was left out, beside what it has to beat."""
+"""What a calibration is worth: predictions of cells that were left out, beside those of what it has to beat."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from radiocov.calibration.baselines import BASELINES, Predictor
-from radiocov.calibration.field import fit_field, settle
 from radiocov.calibration.fit import fit
-from radiocov.calibration.kriging import Kriging
 from radiocov.calibration.model import Calibration, Cells
-from radiocov.calibration.outcome import corrected
+from radiocov.calibration.residuals import predicted, with_field
 from radiocov.calibration.scores import heard_where_promised, reliability, spread_check, table
 from radiocov.calibration.validate import SPLITS, HeldOut, held_out
 from terrain.rasters import Progress, no_progress
@@ -25,9 +22,9 @@ PROMISED = 0.9
 
 @dataclass
 class Proof:
-    """rows: figures by split and model, of the calibrated model also by class, distance and site. held: predictions of
-    cells that were left out. reasons: why a split was not possible. curves: by split, the reliability of the calibrated
-    model's probabilities."""
+    """rows: figures by split and model, of the calibrated model also by class, distance and site. held: predictions
+    of cells that were left out. reasons: why a split was not possible. curves: by split, the reliability of the
+    calibrated model's probabilities."""
 
     rows: list[dict[str, Any]]
     held: list[HeldOut]
@@ -43,36 +40,13 @@ class Proof:
         return next((split for split in SPLITS if self.of(split)), "")
 
 
-def with_field(calibration: Calibration, cells: Cells, crs: str) -> Calibration:
-    """The same with the field of what it leaves, and the residuals that the field is drawn from."""
-    level, _ = corrected(cells, calibration)
-    about = cells.x_m, cells.y_m, cells.site, cells.level_dbm - level, cells.error_db, cells.censored
-    field = fit_field(*about)
-    return dataclasses.replace(calibration, field=field, residuals=settle(field, *about, cells.sites, crs))
-
-
-def mapped(cells: Cells, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
-    """(level_dbm, sd_db) of cells as the map has them, (n,) each: the fit, and the field near measured places."""
-    level, sd = corrected(cells, calibration)
-    field, residuals = calibration.field, calibration.residuals
-    if residuals is None or not len(residuals) or not field.range_m:
-        return level, sd
-    number = {name: i for i, name in enumerate(residuals.sites)}
-    site = np.array([number.get(name, -1) for name in cells.sites])[cells.site]
-    mean, spread = Kriging(field, residuals).predict(cells.x_m, cells.y_m, site)
-    sigma2 = np.array([calibration.sigma_db[c].value if c in calibration.sigma_db else 0.0 for c in cells.classes]) ** 2
-    nugget2, whole2 = field.nugget_db**2, field.common_db**2 + field.own_db**2
-    known = (nugget2 + spread**2) / (nugget2 + whole2)
-    return level + mean, np.sqrt(np.maximum(sd**2 - sigma2[cells.clutter] * (1.0 - known), 1e-4))
-
-
 def predictor(like: Calibration, crs: str, stated: Mapping[str, float] | None = None) -> Predictor:
-    """The whole of it, field and all, as it would be made of other cells. like: a fit whose blocks and tails are taken
-    over, which saves the search for them."""
+    """The whole of it, field and all, as it would be made of other cells. like: a fit whose blocks and tails are
+    taken over, which saves the search for them."""
 
     def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
         fitted = fit(train, clutter_m=stated, block_m=like.provenance["block_m"], freedom=like.degrees_of_freedom)
-        return mapped(test, with_field(fitted, train, crs))
+        return predicted(test, with_field(fitted, train, crs))
 
     return predict
 
@@ -86,11 +60,10 @@ def prove(
     models = {CALIBRATED: predictor(fitted, crs, stated), **BASELINES}
     held, reasons = held_out(cells, models, splits, progress)
     rows = table(cells, held, threshold_dbm, by=False)
-    by = [row for row in table(cells, [h for h in held if h.model == CALIBRATED], threshold_dbm) if row["by"] != "all"]
+    own = [one for one in held if one.model == CALIBRATED]
+    by = [row for row in table(cells, own, threshold_dbm) if row["by"] != "all"]
     curves = {}
-    for one in held:
-        if one.model != CALIBRATED:
-            continue
+    for one in own:
         share, count = heard_where_promised(cells, one.level_dbm, one.sd_db, PROMISED)
         row = next(r for r in rows if (r["split"], r["model"]) == (one.split, one.model))
         row |= {"promised_90_heard": share, "promised_90_cells": count,

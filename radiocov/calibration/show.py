@@ -61,8 +61,8 @@ def validation(made: Made) -> Table:
         shares = [_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found", "promised_90_heard")]
         rows.append([split, r["model"], f"{r['cells']:,}", f"{r['censored']:,}", *figures,
                      _figure(r.get("correlation"), 2), *shares])  # fmt: skip
-    return ["left out", "model", "cells", "censored", "bias", "sigma", "RMSE dB", "MAE", "corr", "hits", "false alarms",
-            "silence found", "90 % promised"], rows  # fmt: skip
+    return ["left out", "model", "cells", "censored", "bias", "sigma", "RMSE dB", "MAE", "corr", "hits",
+            "false alarms", "silence found", "90 % promised"], rows  # fmt: skip
 
 
 def _figure(value: float | None, digits: int = 1) -> str:
