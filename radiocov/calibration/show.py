@@ -57,15 +57,15 @@ def validation(made: Made) -> Table:
         if r["by"] != "all":
             continue
         split = f"{r['split']} (flatters)" if r["split"] == "random" else r["split"]
-        figures = [_figure(r.get(k)) for k in ("bias_db", "sigma_db", "rmse_db", "mae_db")]
+        figures = [figure(r.get(k)) for k in ("bias_db", "sigma_db", "rmse_db", "mae_db")]
         shares = [_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found", "promised_90_heard")]
         rows.append([split, r["model"], f"{r['cells']:,}", f"{r['censored']:,}", *figures,
-                     _figure(r.get("correlation"), 2), *shares])  # fmt: skip
+                     figure(r.get("correlation"), 2), *shares])  # fmt: skip
     return ["left out", "model", "cells", "censored", "bias", "sigma", "RMSE dB", "MAE", "corr", "hits",
             "false alarms", "silence found", "90 % promised"], rows  # fmt: skip
 
 
-def _figure(value: float | None, digits: int = 1) -> str:
+def figure(value: float | None, digits: int = 1) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
