@@ -15,7 +15,7 @@ LEAST_DECADES = 0.3  # spread of distances: a factor of 2
 LEAST_EXCESS_DB = 2.0
 LEAST_HEIGHT_DECADES = 0.1
 FEWEST_SITES = 4  # of different heights: an offset and a height weight leave two to contradict them
-COLLINEAR = 0.97
+COLLINEAR = 0.999  # beyond which rounding decides; below, `UNTOLD` judges
 UNTOLD = 0.9  # posterior over prior standard deviation from which the data are said to add nothing
 
 
