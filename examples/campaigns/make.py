@@ -126,8 +126,8 @@ def ota(folder: Path) -> Campaign:
         for row in rows_of(folder / "pathloss.csv")
     ]  # fmt: skip
     return Campaign("Ota, Nigeria", 1800.0, undated(links, "2019-01-01"), {"": 30.0}, talk_in=False,
-                    settings={"overload_dbm": 0.0},
-                    assumed="no times: all one day; the antenna's pattern is unknown: an omni")  # fmt: skip
+                    settings={"levels": "relative"},
+                    assumed="radiated power and pattern unknown: an omni, levels relative; no times: all one day")
 
 
 def perth(folder: Path) -> Campaign:
@@ -168,8 +168,8 @@ def perth(folder: Path) -> Campaign:
                 links.append(Link(heard[after], run, lat, lon, site, *place, round(LORA_DBM, 1), "hip", tx_power,
                                   True))  # fmt: skip
     return Campaign("UWA, Perth", 916.04, links, {"": 2.0}, power_dbm=20.0, left_out=left_out,
-                    settings={"overload_dbm": -20.0},
-                    assumed="receivers at 2 m, sender at 1.5 m, isotropic antennas")  # fmt: skip
+                    settings={"levels": "relative"},
+                    assumed="antenna gains unknown: levels relative; receivers at 2 m, senders at 1.5 m")
 
 
 def grenoble(folder: Path) -> Campaign:
@@ -179,8 +179,9 @@ def grenoble(folder: Path) -> Campaign:
              float(row["gw_lon_geohash6"]), float(row["rssi_median"]))
         for row in rows_of(folder / "links_per_gateway.csv")
     ]  # fmt: skip
-    return Campaign("Saint Eynard, Grenoble", 868.0, links, {"": 10.0}, power_dbm=14.0,
-                    assumed="gateways at 10 m and within 600 m of where they are; 14 dBm sent")  # fmt: skip
+    return Campaign("Saint Eynard, Grenoble", 868.0, links, {"": 10.0},
+                    settings={"levels": "relative"},
+                    assumed="radiated power unknown: levels relative; gateways at 10 m, within 600 m of their place")  # fmt: skip
 
 
 SETS = {"powder": powder, "bekaa": bekaa, "ota": ota, "perth": perth, "grenoble": grenoble}

@@ -6,7 +6,7 @@ import datetime as dt
 
 import numpy as np
 
-from radiocov.calibration.model import BELOW, NONE, Cells
+from radiocov.calibration.model import NONE, Cells
 from radiocov.calibration.rows import Rows
 from radiocov.inputs import Inputs
 from radiocov.problems import Problem, ProjectError, did_you_mean
@@ -15,7 +15,6 @@ from terrain.grid import Grid
 FEWEST = 10  # cells that a suspicion needs
 STUCK_ROWS, STUCK_DB = 20, 0.1
 SWAPPED_DB, SWAPPED_SHARE = 10.0, 0.25
-SILENT_DB = 10.0  # above its limit, and nowhere heard
 TOO_STRONG_SHARE = 0.5
 SHIFTED_M, ON_ROAD_M = 100.0, 40.0
 EPOCH = dt.date(1970, 1, 1)
@@ -67,19 +66,6 @@ def _no_overlap(rows: Rows, grid: Grid) -> tuple[str, str]:
     return message, "latitude and longitude are exchanged" if swapped > 0.5 else remedy
 
 
-def check_heard(cells: Cells) -> None:
-    """ProjectError where every cell is censored, or all levels are the same."""
-    heard = cells.censored == NONE
-    if not heard.any():
-        what = "not heard" if np.all(cells.censored == BELOW) else "at a limit of the receiver"
-        raise ProjectError(Problem("logs", "", f"all {len(cells):,} cells are {what}: there is no level to fit to",
-                                   "drive where the network is heard, and less near its sites"))  # fmt: skip
-    levels = cells.level_dbm[heard]
-    if len(levels) >= FEWEST and np.ptp(levels) < STUCK_DB:
-        raise ProjectError(Problem("logs", "", f"the level is {levels[0]:.1f} dBm in all {len(levels):,} cells",
-                                   "a level that never changes is no measurement"))  # fmt: skip
-
-
 def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
     """ProjectError where most cells are stronger than free space allows. over_db: above it, (n,)."""
     if before >= FEWEST and after < (1.0 - TOO_STRONG_SHARE) * before:
@@ -90,64 +76,24 @@ def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
 
 
 def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
-    """ProjectError where levels fit the other direction. swapped_db: (n,) what that adds to the prediction.
+    """ProjectError where each direction fits the other one. swapped_db: (n,) what that adds to the prediction.
 
-    Both directions cross the same obstacles, so that a model which errs does so alike in both: with both in the logs
-    it is their difference that tells, else the level itself.
+    Both cross the same obstacles, so that a model which errs does so alike in both: it is their difference that
+    tells, whatever the error. One direction alone is judged by `soundness`.
     """
-    names = ("talk-out", "talk-in")
-    off = {}
-    for talk_in, name in enumerate(names):
-        mine = (cells.talk_in == bool(talk_in)) & (cells.censored == NONE)
-        if mine.sum() >= FEWEST:
-            residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
-            off[name] = np.median(residual), np.median(residual - swapped_db[mine])
-    if len(off) == 2:
-        labelled, exchanged = (float(off["talk-in"][k] - off["talk-out"][k]) for k in (0, 1))
-        said = f"talk-in is {labelled:+.1f} dB off against talk-out as labelled and {exchanged:+.1f} dB exchanged"
-    elif off:
-        name = next(iter(off))
-        labelled, exchanged = (float(v) for v in off[name])
-        other = names[1 - names.index(name)]
-        said = f"{name} levels are {labelled:+.1f} dB off as labelled and {exchanged:+.1f} dB as {other}"
-    else:
-        return
+    off = []
+    for talk_in in (False, True):
+        mine = (cells.talk_in == talk_in) & (cells.censored == NONE)
+        if mine.sum() < FEWEST:
+            return
+        residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
+        off.append((np.median(residual), np.median(residual - swapped_db[mine])))
+    labelled, exchanged = (float(off[1][k] - off[0][k]) for k in (0, 1))
     if abs(labelled) >= SWAPPED_DB and abs(exchanged) <= SWAPPED_SHARE * abs(labelled):
-        raise ProjectError(Problem("logs", "direction", f"looks exchanged: {said}",
-                                   "correct the column or the terminal ([calibration] terminal); if they are right, "
-                                   "set trust_direction = true"))  # fmt: skip
-
-
-def silent_sites(cells: Cells) -> list[tuple[int, int, int, float]]:
-    """Sites that were heard nowhere on a day where they should be strong: (site, day, cells, median dB above the
-    limit). A model that is too optimistic as a whole is allowed for."""
-    heard = cells.censored == NONE
-    off = cells.predicted_dbm - cells.level_dbm
-    bias = max(0.0, float(np.median(off[heard]))) if heard.any() else 0.0
-    found = []
-    for site, day in np.unique(np.stack([cells.site, cells.day]), axis=1).T.tolist():
-        mine = (cells.site == site) & (cells.day == day)
-        if mine.sum() < FEWEST or heard[mine].any():
-            continue
-        above = float(np.median(off[mine])) - bias
-        if above > SILENT_DB:
-            found.append((site, day, int(mine.sum()), above))
-    return found
-
-
-def check_silent(cells: Cells) -> None:
-    """ProjectError for sites that seem to have been off: their silence would count as want of coverage."""
-    found = silent_sites(cells)
-    if not found:
-        return
-    listed = "; ".join(
-        f"{cells.sites[s]} on {(EPOCH + dt.timedelta(days=d)).isoformat()} in {n} cells where it should be "
-        f"{db:.0f} dB above the limit" for s, d, n, db in found[:5]
-    )  # fmt: skip
-    first = f"{cells.sites[found[0][0]]} {(EPOCH + dt.timedelta(days=found[0][1])).isoformat()}"
-    raise ProjectError(Problem(
-        "logs", "", f"a transmitter seems to have been off, heard nowhere: {listed}",
-        f'give [calibration] off = ["{first}"] to leave it out, or keep_silent = true'))  # fmt: skip
+        raise ProjectError(Problem(
+            "logs", "direction", f"the directions look exchanged: talk-in is {labelled:+.1f} dB off against talk-out "
+            f"as labelled and {exchanged:+.1f} dB exchanged",
+            "correct the column, or the terminal ([calibration] terminal)"))  # fmt: skip
 
 
 def switched_off(at_site: np.ndarray, on_day: np.ndarray, sites: list[str], off: list[str]) -> np.ndarray:

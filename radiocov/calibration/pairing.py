@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,14 @@ PREDICTING = "predicting measured places"
 
 @dataclass
 class Paired:
-    """cells with the steps of their making. free_space_db, attenuation_db: (n,) of each cell, dB; swapped_db: how
-    much the prediction would change if its direction were the other one."""
+    """cells with the steps of their making. attenuation_db: (n,) of the antenna's pattern; swapped_db: how much the
+    prediction would change if its direction were the other one. doubts: what goes with a result from such cells."""
 
     cells: Cells
     steps: list[Step]
     attenuation_db: np.ndarray
     swapped_db: np.ndarray
+    doubts: list[str] = field(default_factory=list)
 
 
 def pair(

@@ -51,7 +51,26 @@ def effects(group: dict[str, Effect], most: int = 0) -> Table:
 
 
 def validation(made: Made) -> Table:
-    return [], []
+    """What was left out, by model; random cells last, which flatter."""
+    rows = []
+    for r in made.calibration.validation:
+        if r["by"] != "all":
+            continue
+        split = f"{r['split']} (flatters)" if r["split"] == "random" else r["split"]
+        figures = [_figure(r.get(k)) for k in ("bias_db", "sigma_db", "rmse_db", "mae_db")]
+        shares = [_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found", "promised_90_heard")]
+        rows.append([split, r["model"], f"{r['cells']:,}", f"{r['censored']:,}", *figures,
+                     _figure(r.get("correlation"), 2), *shares])  # fmt: skip
+    return ["left out", "model", "cells", "censored", "bias", "sigma", "RMSE dB", "MAE", "corr", "hits",
+            "false alarms", "silence found", "90 % promised"], rows  # fmt: skip
+
+
+def _figure(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.0f} %"
 
 
 def field_line(c: Calibration) -> str:

@@ -88,7 +88,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         if rows:
             print_table(title, headings, rows, {1, 2, 3})
     click.echo(shown.field_line(made.calibration))
-    print_table("Errors in what was left out", *shown.validation(made), set(range(3, 12)))
+    print_table("Errors in what was left out", *shown.validation(made), set(range(2, 13)))
     for line in made.calibration.advice:
         click.echo(f"note: {line}")
     for one in written:
