@@ -1,9 +1,10 @@
-"""The residual field: its covariance fitted to the residuals of a calibration, and the residuals made ready for kriging.
+"""The residual field: its covariance fitted to the residuals of a calibration, and these made ready for kriging.
 
 Covariance by composite likelihood: the density of each residual given the nearest of those that come before it in a
-random order (Vecchia 1988), so that early ones tell of long distances and late ones of short ones; an outlier counts
-linearly beyond three standard deviations (Huber). A cell that was not heard counts with the probability of a level
-below its limit, given its neighbours. A part of the field that the likelihood does not ask for is left out.
+random order (Vecchia 1988), so that early ones tell of long distances and late ones of short ones; beyond three
+standard deviations the cost of a residual grows with its logarithm, so that outliers do not widen the field. A cell
+that was not heard counts with the probability of a level below its limit, given its neighbours. A part of the field
+that the likelihood does not ask for is left out.
 
 `settle` replaces a censored cell by the Gaussian that has the same moments beside its neighbours (expectation
 propagation): with prediction N(m, v) from the neighbours, noise s2 and limit c, z = (c - m) / sqrt(v + s2), the field
@@ -24,13 +25,14 @@ from radiocov.calibration.kriging import Neighbours, conditional, scaled
 from radiocov.calibration.model import BELOW, Field, Residuals
 
 FEWEST = 40  # residuals that a covariance can be fitted to
-TARGETS = 5000  # residuals whose densities make the likelihood
+TARGETS = 3000  # residuals whose densities make the likelihood
 NEAR_OWN, NEAR_ANY = 10, 10
-HUBER = 3.0  # standard deviations
+BOUND = 3.0  # standard deviations
 OUTLYING = 2.5  # standard deviations beyond which a residual's error is taken to be larger than stated
 ASKED = 6.0  # twice the gain of log likelihood that a further parameter has to bring
 TURNS, DAMPING, STILL_DB = 20, 0.7, 0.05
 SAYS_NOTHING_DB = 60.0  # error beyond which a censored cell is left out
+SPOILT = 0.005  # share of censored cells and outliers from which the covariance is fitted again with them settled
 LARGEST_RATIO = 6.0  # of anisotropy
 
 
@@ -53,8 +55,7 @@ def fit_field(
         return only_nugget
     likelihood = _Likelihood(cells, seed)
     found = _best(likelihood, max(spread2, 0.1))
-    if found.range_m and not heard.all():
-        likelihood.settle(found)
+    if found.range_m and likelihood.settle(found) > SPOILT:
         found = _best(likelihood, max(spread2, 0.1), found)
     return found
 
@@ -167,11 +168,12 @@ class _Likelihood:
             size *= 2
         return near
 
-    def settle(self, field: Field) -> None:
-        """Let censored cells and outliers speak to their neighbours as they stand under a first fit."""
-        noise2 = self.sd**2 + field.nugget_db**2
-        self.value, noise2 = settled(field, self.x, self.y, self.site, self.limit, noise2, self.kind)
+    def settle(self, field: Field) -> float:
+        """Let censored cells and outliers speak to their neighbours as they stand under a first fit; their share."""
+        stated2 = self.sd**2 + field.nugget_db**2
+        self.value, noise2 = settled(field, self.x, self.y, self.site, self.limit, stated2, self.kind)
         self.extra2 = np.maximum(noise2 - field.nugget_db**2, 0.0)
+        return float(np.mean((self.kind != 0) | (noise2 > 4.0 * stated2)))
 
     def __call__(self, field: Field) -> float:
         """Minus the logarithm."""
@@ -188,8 +190,8 @@ class _Likelihood:
         scale = np.sqrt(variance + nugget2 + self.sd[t] ** 2)
         z = (self.limit[t] - mean) / scale
         size = np.abs(z)
-        quadratic = np.where(size < HUBER, 0.5 * z * z, HUBER * size - 0.5 * HUBER**2)
-        heard = -quadratic - np.log(scale)
+        lost = np.where(size < BOUND, 0.5 * z * z, BOUND**2 * (0.5 + np.log(np.maximum(size, BOUND) / BOUND)))
+        heard = -lost - np.log(scale)
         below = log_ndtr(np.where(self.kind[t] == BELOW, z, -z))
         return -float(np.sum(np.where(self.kind[t] == 0, heard, below)))
 
@@ -204,19 +206,20 @@ def _best(likelihood: _Likelihood, spread2: float, start: Field | None = None) -
     several = len(np.unique(likelihood.site)) > 1
     for parts in (("own",), ("common",), ("common", "own")) if several else (("own",),):
         found.append((*_climb(likelihood, parts, spread2, start), 2 + len(parts)))
+        start = min(found[1:], key=lambda one: one[1])[0]
     best, least, _ = min(found, key=lambda one: 2.0 * one[1] + ASKED * one[2])
     if best.range_m:
         turned, value = _turned(likelihood, best)
         if 2.0 * (least - value) > 2.0 * ASKED:
             best = turned
-    return best
+    return Field(*(float(f"{number:.4g}") for number in vars(best).values()))
 
 
 def _climb(likelihood, parts, spread2, start) -> tuple[Field, float]:
     extent = max(np.ptp(likelihood.x), np.ptp(likelihood.y), 100.0)
 
     def field(p) -> Field:
-        sizes = dict.fromkeys(("common", "own"), 0.0) | dict(zip(parts, np.exp(0.5 * p[2:]), strict=True))
+        sizes = dict.fromkeys(("common", "own"), 0.0) | dict(zip(parts, np.exp(0.5 * p[2:]).tolist(), strict=True))
         return Field(sizes["common"], sizes["own"], math.exp(0.5 * p[0]), math.exp(p[1]))
 
     def cost(p) -> float:
@@ -225,14 +228,13 @@ def _climb(likelihood, parts, spread2, start) -> tuple[Field, float]:
         return likelihood(field(p))
 
     share = math.log(0.5 * spread2 / len(parts))
-    if start is not None and start.range_m:
-        firsts = [[2 * math.log(max(start.nugget_db, 0.3)), math.log(start.range_m), *[share] * len(parts)]]
-    else:
-        firsts = [[math.log(0.4 * spread2), math.log(r), *[share] * len(parts)] for r in (0.02 * extent, 400.0)]
+    ranges, nugget2 = (0.02 * extent, 400.0), 0.4 * spread2
+    if start is not None:
+        ranges, nugget2 = (start.range_m,), max(start.nugget_db, 0.3) ** 2
     runs = [
-        minimize(cost, np.clip(first, -8.9, 15.0), method="Nelder-Mead",
-                 options={"maxfev": 250, "xatol": 0.03, "fatol": 0.1})
-        for first in firsts
+        minimize(cost, np.clip([math.log(nugget2), math.log(r), *[share] * len(parts)], -8.9, 15.0),
+                 method="Nelder-Mead", options={"maxfev": 120, "xatol": 0.03, "fatol": 0.1})
+        for r in ranges
     ]  # fmt: skip
     best = min(runs, key=lambda run: run.fun)
     return field(best.x), float(best.fun)

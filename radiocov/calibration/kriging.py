@@ -135,7 +135,7 @@ class Kriging:
     """The field between the places of some residuals.
 
     own, any_: how many nearest places count, of the site itself and of all; give the number of places for exact
-    kriging.
+    kriging. noise2: (n,) variance of each residual about the field [dB2]; default: nugget and error.
     """
 
     field: Field
@@ -143,11 +143,14 @@ class Kriging:
     own: int = OWN
     any_: int = ANY
     reach: float = REACH
+    noise2: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         r = self.residuals
         u, v = scaled(self.field, r.x_m, r.y_m)
-        noise = self.field.nugget_db**2 + np.asarray(r.error_db, float) ** 2
+        noise = self.noise2
+        if noise is None:
+            noise = self.field.nugget_db**2 + np.asarray(r.error_db, float) ** 2
         places = u, v, np.asarray(r.site, np.int64), np.asarray(r.residual_db, float), noise
         object.__setattr__(self, "_places", places)
         object.__setattr__(self, "_near", Neighbours(u, v, places[2], self.reach) if len(u) else None)

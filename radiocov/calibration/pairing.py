@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from radiocov.calibration.model import NONE, Cells
+from radiocov.calibration.faults import check_scale, switched_off
+from radiocov.calibration.model import BELOW, Cells
 from radiocov.calibration.prepare import Means, Prepared, Step
 from radiocov.calibration.serving import SiteBook
 from radiocov.coverage.places import classes_at, heights_at, loss_to_places
@@ -31,13 +32,14 @@ PREDICTING = "predicting measured places"
 
 @dataclass
 class Paired:
-    """cells with the steps of their making. free_space_db, attenuation_db: (n,) of each cell, dB; swapped_db: how
-    much the prediction would change if its direction were the other one."""
+    """cells with the steps of their making. attenuation_db: (n,) of the antenna's pattern; swapped_db: how much the
+    prediction would change if its direction were the other one. doubts: what goes with a result from such cells."""
 
     cells: Cells
     steps: list[Step]
     attenuation_db: np.ndarray
     swapped_db: np.ndarray
+    doubts: list[str] = field(default_factory=list)
 
 
 def pair(
@@ -50,7 +52,8 @@ def pair(
     """
     project, steps = inputs.project, list(prepared.steps)
     model = Predictor(inputs, ground)
-    means = _sites_of_silence(prepared.means, model, steps)
+    means = _on_the_air(prepared.means, inputs, steps)
+    means = _sites_of_silence(means, model, steps)
     found = model.predict(means, progress)
     keep = found.attenuation_db <= project.calibration.null_db
     steps.append(Step("antenna nulls", "cells", len(means), int(keep.sum()),
@@ -58,7 +61,8 @@ def pair(
     means, found = means.of(keep), found.of(keep)
     if project.calibration.levels == "dbm":
         over = means.level_dbm - (found.predicted_dbm + found.excess_db)
-        keep = ~((means.censored == NONE) & (over > TOO_STRONG_DB))
+        keep = ~((means.censored != BELOW) & (over > TOO_STRONG_DB))
+        check_scale(len(means), int(keep.sum()), over[~keep])
         steps.append(Step("serving site", "cells", len(means), int(keep.sum()),
                           f"more than {TOO_STRONG_DB:g} dB above what that site gives in free space"))  # fmt: skip
         means, found = means.of(keep), found.of(keep)
@@ -199,6 +203,15 @@ class _Raised:
         self.clutter_height_m = clutter_height_m
 
 
+def _on_the_air(means: Means, inputs: Inputs, steps: list[Step]) -> Means:
+    off = inputs.project.calibration.off
+    if not off:
+        return means
+    keep = (means.site < 0) | ~switched_off(means.site, means.day, [s.id for s in inputs.sites], off)
+    steps.append(Step("off", "cells", len(means), int(keep.sum()), f"of {', '.join(off)}, which were off"))
+    return means.of(keep)
+
+
 def _sites_of_silence(means: Means, model: Predictor, steps: list[Step]) -> Means:
     """A silence that names no site is about the site that should be strongest there."""
     nameless = np.flatnonzero(means.site < 0)
@@ -206,8 +219,10 @@ def _sites_of_silence(means: Means, model: Predictor, steps: list[Step]) -> Mean
         return means
     some, book = means.of(nameless), model.book
     away = np.hypot(some.x_m[:, None] - book.x, some.y_m[:, None] - book.y)
-    counts = np.stack([book.in_service(np.full(len(some), s), some.day) for s in range(len(book.sites))], axis=1)
-    away = np.where(counts & (away <= 1000.0 * model.project.model.radius_km), away, np.inf)
+    ids, off = [s.id for s in book.sites], model.project.calibration.off
+    on = np.stack([book.in_service(at, some.day) & ~switched_off(at, some.day, ids, off)
+                   for at in (np.full(len(some), s) for s in range(len(ids)))], axis=1)  # fmt: skip
+    away = np.where(on & (away <= 1000.0 * model.project.model.radius_km), away, np.inf)
     best, level = np.full(len(some), -1), np.full(len(some), -np.inf)
     order = np.argsort(away, axis=1, kind="stable")[:, :CANDIDATES]
     for rank in range(order.shape[1]):

@@ -17,12 +17,14 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
+from radiocov.calibration.faults import check_datums, nothing_left, stuck
 from radiocov.calibration.groups import Groups, packed
 from radiocov.calibration.model import ABOVE, BELOW, NONE
 from radiocov.calibration.rows import Logs, Rows
 from radiocov.calibration.serving import SiteBook
 from radiocov.calibration.settings import CARRIED, CalibrationSettings
 from radiocov.inputs import Inputs
+from radiocov.problems import Problem, ProjectError
 from radiocov.propagation.p1812_formulas import wavelength_m
 from terrain.grid import Grid
 
@@ -79,22 +81,32 @@ class Prepared:
 
 
 def prepare(inputs: Inputs, grid: Grid, logs: Logs) -> Prepared:
-    """Local means of the rows that can be judged. What is left out is counted, never dropped unseen."""
+    """Local means of the rows that can be judged. What is left out is counted, never dropped unseen.
+
+    ProjectError where a step leaves nothing, or the positions are of two datums.
+    """
     settings = inputs.project.calibration
     rows, steps = logs.rows, []
     refused = sum(logs.counts.values())
     if refused:
         why = ", ".join(f"{name} {n:,}" for name, n in logs.counts.items() if n)
         steps.append(Step("rows of the files", "rows", len(rows) + refused, len(rows), why))
+    if not len(rows):
+        raise ProjectError(Problem("logs", "", "hold no row", "give logs, or import them into the fleet store"))
     for name, keep, why in _by_row(rows, settings, inputs):
         steps.append(Step(name, "rows", len(rows), int(keep.sum()), why))
+        if _nothing_heard(rows, keep):
+            raise nothing_left(name, why, rows, inputs, grid)
         rows = rows.of(keep)
+    check_datums(rows, inputs, grid)
     x, y = (np.asarray(v, float) for v in grid.from_lonlat(rows.lon, rows.lat))
     book = SiteBook(inputs, grid)
     site, named = book.of_rows(rows, x, y)
     place = _Places(rows, x, y, site)
     for name, keep, why in _by_place(place, named, book, inputs, grid):
         steps.append(Step(name, "rows", len(place.rows), int(keep.sum()), why))
+        if _nothing_heard(place.rows, keep):
+            raise nothing_left(name, why, place.rows, inputs, grid)
         place, named = place.of(keep), named[keep]
     level, censored = _levels(place, inputs)
     strong = int((censored == ABOVE).sum())
@@ -104,13 +116,19 @@ def prepare(inputs: Inputs, grid: Grid, logs: Logs) -> Prepared:
     return _average(place, terminal, level, censored, grid, settings, wave_m, steps)
 
 
+def _nothing_heard(rows: Rows, keep: np.ndarray) -> bool:
+    """Whether what was heard is all left out, or everything is."""
+    heard = ~np.isnan(rows.level_dbm)
+    return not keep.any() or bool(heard.any() and not (heard & keep).any())
+
+
 # -------------------------------------------------------------------------------------------- what is left out
 def _by_row(rows: Rows, settings: CalibrationSettings, inputs: Inputs) -> Iterator[tuple[str, np.ndarray, str]]:
     """Steps that need no place: name, which rows stay, why. Each looks at what the one before left."""
     model_mhz = inputs.project.model.frequency_mhz
     bands = sorted({model_mhz, *(s.frequency_mhz for s in inputs.sites if s.frequency_mhz)})
     tests = {
-        "serving signal": (lambda r: ~r.where("role", "neighbour"), "neighbour cells"),
+        "signal": (lambda r: ~(r.where("role", "neighbour") & r.where("site_id", "")), "neighbours without a site"),
         "trunked": (lambda r: ~r.where("direction", "direct"), "direct mode"),
         "band": (
             lambda r: np.isnan(r.freq_hz) | np.any([np.abs(r.freq_hz / 1e6 / mhz - 1.0) <= settings.band_percent / 100
@@ -120,6 +138,7 @@ def _by_row(rows: Rows, settings: CalibrationSettings, inputs: Inputs) -> Iterat
                   "positions that the rows around them rule out"),
         "position": (lambda r: ~(np.isnan(r.lat) | np.isnan(r.lon)), "without position"),
         "level": (lambda r: ~np.isnan(r.level_dbm) | r.silent, "neither a level nor said to be without service"),
+        "stuck": (lambda r: ~stuck(r), "levels of a handset that never change"),
         "fix": (
             lambda r: ~(r.hdop > settings.worst_hdop) & ~(r.pos_age_s > settings.oldest_fix_s)
             & ~r.where("fix", "estimated", "manual"),
