@@ -169,8 +169,8 @@ def _directions(cells: Cells, other_dbm: np.ndarray | None) -> Iterator[Problem]
         gap, turned = (abs(np.median(r[out]) - np.median(r[back])) for r in (own, other))
         if gap > 2 * SWAPPED_DB and turned < gap / 2:
             yield _fault(
-                f"talk-out and talk-in lie {gap:.1f} dB apart about their predictions, and {turned:.1f} dB about each "
-                "other's: the directions look swapped", remedy,
+                f"talk-out and talk-in lie {gap:.1f} dB apart about their predictions, and {turned:.1f} dB about "
+                "each other's: the directions look swapped", remedy,
             )  # fmt: skip
         return
     sites = [s for s in np.unique(cells.site[heard]) if np.sum(heard & (cells.site == s)) >= 10]
@@ -185,8 +185,8 @@ def _directions(cells: Cells, other_dbm: np.ndarray | None) -> Iterator[Problem]
             return
     near, far = abs(np.nanmedian(other)), abs(np.nanmedian(own))
     if far - near > 3 * SWAPPED_DB:
-        yield _doubt(f"levels lie {far:.1f} dB from the prediction of {given} and {near:.1f} dB from that of {reverse}",
-                     f"make sure that they are {given}")  # fmt: skip
+        said = f"levels lie {far:.1f} dB from the prediction of {given} and {near:.1f} dB from that of {reverse}"
+        yield _doubt(said, f"make sure that they are {given}")
 
 
 def _off(cells: Cells) -> Iterator[Problem]:

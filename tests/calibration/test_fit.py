@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+from radiocov.calibration import fit as fit_module
 from radiocov.calibration import synthetic
 from radiocov.calibration.design import Column
 from radiocov.calibration.errors import CalibrationError
@@ -182,10 +183,10 @@ def test_one_site_and_one_handset_are_said_and_new_sites_stay_uncertain():
 
 
 def test_sd_of_known_sites_takes_in_that_offset_and_site_err_together(drawn, fitted):
-    _, sd = corrected(drawn.cells, fitted)
+    any_handset = tuple(f"any {name}" for name in drawn.cells.devices)
+    _, sd = corrected(replace(drawn.cells, devices=any_handset), fitted)
     sigma = np.array([fitted.sigma_db[name].value for name in drawn.cells.classes])[drawn.cells.clutter]
-    device = np.array([fitted.devices[name].sd for name in drawn.cells.devices])[drawn.cells.device]
-    fit_sd = np.sqrt(sd**2 - sigma**2 - device**2)
+    fit_sd = np.sqrt(sd**2 - sigma**2 - fitted.device_db**2)
     apart = math.sqrt(fitted.fixed["offset_db"].sd ** 2 + fitted.sites["S00"].sd ** 2)
     assert np.median(fit_sd) < 0.75 * apart
 
@@ -215,3 +216,19 @@ def test_weight_counts_as_repetition():
     for name in FIXED:
         assert a.fixed[name].value == pytest.approx(b.fixed[name].value, rel=1e-3)
         assert a.fixed[name].sd == pytest.approx(b.fixed[name].sd, rel=1e-3)
+
+
+def test_sd_of_measured_handsets_is_that_of_the_whole_posterior(drawn):
+    """Independent of which effects the posterior splits the level between."""
+    cells = drawn.cells
+    problem = fit_module.prepare(cells, [], None, None, 600.0)
+    found = fit_module.solve(problem)
+    calibration = fit_module.calibration_of(found, {})
+    _, sd = corrected(cells, calibration)
+    design = np.zeros((len(cells), problem.layout.size))
+    design[:, : problem.layout.x.shape[1]] = problem.layout.x
+    for first, position in zip(problem.layout.first, problem.layout.group, strict=True):
+        design[np.arange(len(cells)), first + position] = 1
+    sigma = np.array([calibration.sigma_db[name].value for name in cells.classes])[cells.clutter]
+    whole = np.einsum("ia,ab,ib->i", design, found.covariance, design)
+    np.testing.assert_allclose(sd**2 - sigma**2, whole, rtol=1e-6, atol=1e-9)

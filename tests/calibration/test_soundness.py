@@ -72,7 +72,7 @@ def test_levels_that_follow_nothing(cells):
 
 
 def test_directions_that_were_swapped(cells):
-    """Sites differ in power and receiver, so the difference of the directions' predictions changes from site to site."""
+    """Sites differ in power and receiver, so the directions' predictions differ otherwise from site to site."""
     balance = np.linspace(-2.0, 20.0, len(cells.sites))[cells.site]
     swapped = replace(cells, predicted_dbm=cells.predicted_dbm - balance)
     refused(swapped, "the prediction of talk-out .* that of talk-in: the directions look swapped",
@@ -86,7 +86,8 @@ def test_two_directions_taken_for_each_other(cells):
     right = cells.predicted_dbm - np.where(talk_in, 12.0, 0.0)
     wrong = cells.predicted_dbm - np.where(talk_in, 0.0, 12.0)
     both = replace(cells, talk_in=talk_in, level_dbm=cells.level_dbm - np.where(talk_in, 12.0, 0.0))
-    refused(replace(both, predicted_dbm=wrong), "each other's: the directions look swapped", other_direction_dbm=right)
+    said = "each other's: the directions look swapped"
+    refused(replace(both, predicted_dbm=wrong), said, other_direction_dbm=right)
     assert checked(replace(both, predicted_dbm=right), other_direction_dbm=wrong) == []
 
 
