@@ -5,7 +5,8 @@
 - how long the covariance of 100,000 residuals takes, and making them ready (half of them not heard);
 - the field of one site on a raster of 100 million pixels (10 million without --whole), with cells every 30 m along
   roads every 5 km, tile by tile on two threads;
-- combining a network with calibration against without, where no road, some roads and every road of it was driven.
+- combining a network with calibration against without, from kept losses to encoded blocks, where no road, some roads
+  and every road of it was driven.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import resource
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from radiocov.calibration.field import fit_field, settle
 from radiocov.calibration.model import BELOW, Calibration, Effect, Field, Residuals
 from radiocov.coverage.calibrated import MapCalibration
-from radiocov.coverage.cog import BLOCK
+from radiocov.coverage.cog import BLOCK, encode
 from radiocov.coverage.field_tiles import FieldTiles
-from radiocov.coverage.layers import asked_of, tile_layers
+from radiocov.coverage.layers import asked_of, layers_of, tile_layers
 from radiocov.coverage.network import Antenna, Server
 from radiocov.coverage.sector import Window
+from radiocov.coverage.store import LossStore
 from radiocov.network import Site
 from radiocov.project import Project
 from terrain.grid import Grid
@@ -96,18 +100,7 @@ def _calibration(classes: list[str], sites: dict[str, Effect], residuals: Residu
     )  # fmt: skip
 
 
-class _Loss:
-    """A loss raster in memory."""
-
-    def __init__(self, window: Window, loss: np.ndarray) -> None:
-        self.window, self._loss = window, loss
-
-    def read(self, part: Window) -> np.ndarray:
-        top, left = part.top - self.window.top, part.left - self.window.left
-        return self._loss[top : top + part.height, left : left + part.width].copy()
-
-
-def combination(sites: int = 30, side: int = 2048) -> None:
+def combination(store: LossStore, sites: int = 30, side: int = 2048) -> None:
     grid = Grid(CRS, 300_000.0, 4_800_000.0, STEP_M, side, side)
     random = np.random.default_rng(4)
     classes = [ClutterClass(n, name, name, name, h, "rural", 7.0)
@@ -131,15 +124,20 @@ def combination(sites: int = 30, side: int = 2048) -> None:
         site = Site(id=f"S{n}", name="", lon=123.0, lat=41.0, antenna_height_m=40.0, power_dbm=44.0, gain_dbi=2.0,
                     losses_db=2.0, antenna="", azimuth_deg=0.0, tilt_deg=0.0, frequency_mhz=None,
                     in_service=dt.date(2014, 1, 1), status="existing")  # fmt: skip
-        servers.append(Server(site, float(x), float(y), Antenna(40.0, 0.0, 0.0, cut, cut, _Loss(whole, loss))))
+        kept = store.put(site.id, grid, whole, loss, {})
+        servers.append(Server(site, float(x), float(y), Antenna(40.0, 0.0, 0.0, cut, cut, kept)))
     asked = asked_of(project, ground)
     windows = _windows(side)
 
     def spent(calibration: MapCalibration | None) -> float:
         used = servers if calibration is None else [calibration.corrected(s) for s in servers]
 
-        def tile(window: Window) -> int:
-            return len(tile_layers(project, ground, used, asked, window, 1.5, calibration))
+        layers = layers_of(project, used, {}, calibration is not None)
+
+        def tile(window: Window) -> None:
+            arrays = tile_layers(project, ground, used, asked, window, 1.5, calibration)
+            for layer in layers:
+                encode(layer, arrays[layer.name])
 
         tile(windows[0])  # compiled
         best = np.inf
@@ -175,7 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     fitting()
     raster(100_000_000 if options.whole else 10_000_000)
-    combination()
+    with tempfile.TemporaryDirectory() as folder:
+        combination(LossStore(Path(folder)))
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
