@@ -85,7 +85,7 @@ def calibrate(
     fitted = fit(cells, clutter_m=stated)
     calibration = with_field(fitted, cells, crs)
     progress("fitting", 1, 1)
-    proof = prove(cells, fitted, crs, threshold_dbm(inputs, cells), stated, progress, splits)
+    proof = prove(cells, calibration, crs, threshold_dbm(inputs, cells), stated, progress, splits)
     calibration = dataclasses.replace(
         calibration, validation=proof.rows,
         advice=tuple(dict.fromkeys((*calibration.advice, *paired.doubts, *proof.reasons, *logs.notes))),
