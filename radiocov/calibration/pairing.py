@@ -32,8 +32,9 @@ PREDICTING = "predicting measured places"
 
 @dataclass
 class Paired:
-    """cells with the steps of their making, and the local means they are. attenuation_db: (n,) of the antenna's pattern; swapped_db: how much the
-    prediction would change if its direction were the other one. doubts: what goes with a result from such cells."""
+    """cells with the local means they are and the steps of their making. attenuation_db: (n,) of the antenna's
+    pattern; swapped_db: how much the prediction would change if its direction were the other one. doubts: what goes
+    with a result from such cells."""
 
     cells: Cells
     means: Means
