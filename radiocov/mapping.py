@@ -10,6 +10,7 @@ import shapely
 from pyproj import Transformer
 
 from radiocov.boundaries import read_boundaries
+from radiocov.calibration.summary import in_chinese, in_words
 from radiocov.compliance import coarse_warning, origin
 from radiocov.coverage.results import StateResults
 from radiocov.coverage.setup import read_ground
@@ -74,7 +75,7 @@ def _provenance(results: StateResults) -> dict[str, Any]:
         "resolution_m": o["resolution_m"],
         "radius_km": o["radius_km"],
         "frequency_mhz": made["model_settings"]["frequency_mhz"],
-        "calibration": o["calibration"],
+        "calibration": o["calibration"] and bilingual(in_words(o["calibration"]), in_chinese(o["calibration"])),
         "run_date": o["computed"][:10],
         "version": o["radiocov"],
     }

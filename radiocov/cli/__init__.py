@@ -20,6 +20,7 @@ COMMANDS = {
     "store": ("radiocov.cli.store", "store", "Losses and grounds that are kept: what is there, what can go."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "acceptance": ("radiocov.cli.acceptance", "acceptance", "Field proof: tiles to drive, logs judged tile by tile."),
+    "calibrate": ("radiocov.cli.calibrate", "calibrate", "Fit the model to measured levels, and prove it on others."),
     "report": ("radiocov.cli.report", "report", "The document for the archive: HTML or PDF, English or Chinese."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),

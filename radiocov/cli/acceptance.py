@@ -51,8 +51,8 @@ def tile_options(command: Callable) -> Callable:
     return command
 
 
-def logs_options(command: Callable) -> Callable:
-    """How logs are read."""
+def reading_options(command: Callable) -> Callable:
+    """How log files are read, or which store."""
     for option in (
         click.option("--store", "store_url", metavar="URL", default="", help="Fleet store, where no LOGS are given."),
         click.option("--device", default="", help="Id of the handset, for rows that name none."),
@@ -63,6 +63,15 @@ def logs_options(command: Callable) -> Callable:
         click.option(
             "--format", "format_", metavar="NAME|FILE.toml", default="", help="Log format; default: recognised."
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def logs_options(command: Callable) -> Callable:
+    """How logs are read, and what of them counts."""
+    for option in (
+        reading_options,
         click.option(
             "--measured-with",
             metavar="TERMINAL",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from radiocov.calibration.model import Calibration
+from radiocov.coverage.calibration_in_use import check_use, with_effective_heights
 from radiocov.coverage.losses import Losses
 from radiocov.coverage.results import MANIFEST
 from radiocov.coverage.setup import check_ranges, read_ground
@@ -51,10 +53,11 @@ class CoverageRun:
     def __init__(
         self, inputs: Inputs, *, folder: Path | None = None, on: dt.date | None = None, jobs: int | None = None,
         progress: Progress = no_progress, gpu: bool = False, cluster: str = "",
+        calibration: Calibration | None = None,
     ) -> None:  # fmt: skip
         """gpu: compute losses on a CUDA device. Raises NoDevice (an OSError) where there is none.
 
-        cluster: address of a Dask scheduler whose workers compute the losses.
+        cluster: address of a Dask scheduler whose workers compute the losses; calibration: what corrects levels.
         """
         self.inputs, self.project = inputs, inputs.project
         self.folder = folder or self.project.output_folder
@@ -63,6 +66,7 @@ class CoverageRun:
         self.progress = progress
         self.device = self._require_device() if gpu else ""
         self.cluster = cluster
+        self.calibration = calibration
 
     def _require_device(self) -> str:
         if self.project.model.name != "p1812":
@@ -80,7 +84,9 @@ class CoverageRun:
         active = {state: in_state(self.inputs.sites, state.date) for state in self.states}
         sites = {site.id: site for present in active.values() for site in present}
         check_ranges(self.project, sites.values())
-        losses = self.losses = self.losses_over(read_ground(self.inputs, self.progress))
+        ground = read_ground(self.inputs, self.progress)
+        notes = check_use(self.calibration, self.project, ground)
+        losses = self.losses = self.losses_over(ground)
         inside = {key: site for key, site in sites.items() if losses.reaches(site)}
         if sites and not inside:
             fault = "every site lies outside the grid"
@@ -89,7 +95,7 @@ class CoverageRun:
             remove_leftovers(folder)
         kept = losses.of([antenna for site in inside.values() for antenna in (site, site.receiving)])
         unwanted = losses.unwanted(list(inside.values()), kept)
-        writer = StateWriter(losses, self.folder, self.progress)
+        writer = StateWriter(losses, self.folder, self.progress, self.calibration)
         servers = {key: writer.server(site, kept, unwanted) for key, site in inside.items()}
         reused = 0
         manifests = []
@@ -103,11 +109,12 @@ class CoverageRun:
         outside = tuple(key for key in sites if key not in inside)
         return Result(
             self.folder, manifest, losses.computed, losses.reused, losses.damaged, reused, outside,
-            tuple(losses.notes),
+            (*notes, *losses.notes),
         )  # fmt: skip
 
     def losses_over(self, ground: Ground) -> Losses:
         """The project's losses over a ground; nothing is computed yet."""
+        ground = with_effective_heights(ground, self.calibration)
         return Losses(self.project, ground, self.threads, self.progress, self.device, self.cluster)
 
     def keys(self, ground: Ground) -> set[str]:

@@ -17,7 +17,9 @@ from filelock import FileLock, Timeout
 
 from radiocov import __version__
 from radiocov.antennas import METHODS
+from radiocov.calibration.model import Calibration
 from radiocov.coverage import cog, interference, polar
+from radiocov.coverage.calibrated import MapCalibration
 from radiocov.coverage.layers import asked_of, layers_of, tile_layers
 from radiocov.coverage.losses import Losses
 from radiocov.coverage.network import Antenna, Server, overlap
@@ -34,12 +36,17 @@ from radiocov.project import State
 class StateWriter:
     """Writes the states of one run into the folder of results."""
 
-    def __init__(self, losses: Losses, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, losses: Losses, folder: Path, progress: Progress, calibration: Calibration | None = None
+    ) -> None:
         self.losses, self.folder, self.progress = losses, folder, progress
         self.project, self.ground, self.grid = losses.project, losses.ground, losses.grid
         self.threads = losses.threads
         self.asked = asked_of(self.project, self.ground)
         self._patterns: dict[str, Any] = {}
+        self.calibration = None
+        if calibration is not None:
+            self.calibration = MapCalibration(calibration, self.project, self.ground)
 
     def _antenna(self, site: Site, ground_m: float, north_deg: float, losses: dict[str, KeptLoss]) -> Antenna:
         kind = site.antenna, site.gain_dbi, site.electrical_tilt_deg, site.frequency_mhz
@@ -54,13 +61,14 @@ class StateWriter:
         x, y = (float(v) for v in self.grid.from_lonlat(*site.antenna_lonlat))
         at = polar.ground_height_m(self.ground, x, y), grid_north_deg(self.grid, site)
         transmit = self._antenna(site, *at, losses)
-        return Server(
+        made = Server(
             site, x, y, transmit,
             None if site.receiving is site else self._antenna(site.receiving, *at, losses),
             METHODS[self.project.sites.pattern_method],
             chain_of(self.project, self.ground, site).talk_in_db(self.project.base),
             dataclasses.replace(transmit, loss=unwanted[site.id]) if site.id in unwanted else None,
         )  # fmt: skip
+        return made if self.calibration is None else self.calibration.corrected(made)
 
     def _common_key(self, state: State, servers: list[Server]) -> str:
         """Everything that a tile's values depend on beside its servers."""
@@ -76,6 +84,7 @@ class StateWriter:
                 "landcover": bool(project.landcover_files),
                 "noise": [None if a.noise_db is None else a.noise_db.tolist() for a in self.asked],
                 **self._interference_key(servers),
+                **({} if self.calibration is None else {"calibration": self.calibration.key()}),
             }
         )
 
@@ -111,7 +120,8 @@ class StateWriter:
                 if (overlap(tile, s.transmit.loss.window) or s.unwanted and overlap(tile, s.unwanted.loss.window))
                 and math.hypot(max(x[0] - s.x, s.x - x[1], 0.0), max(y[1] - s.y, s.y - y[0], 0.0)) <= reach_m
             ]  # fmt: skip
-            keys[leaf] = content_key([common, near])
+            measured = [] if self.calibration is None else self.calibration.key_near(tile)
+            keys[leaf] = content_key([common, near, *measured])
         return keys
 
     def _antenna_key(self, site: Site, antenna: Antenna) -> list[str]:
@@ -125,7 +135,9 @@ class StateWriter:
         """Rasters of one state: ``(its manifest, whether anything was computed now)``."""
         folder = self.folder / state.id
         tiles = self._tile_keys(state, servers)
-        key = content_key([[s.site.id for s in servers], list(tiles.values())])
+        ids = [s.site.id for s in servers]
+        about = [] if self.calibration is None else [self.calibration.about(tuple(ids))]
+        key = content_key([ids, list(tiles.values()), *about])
         known = read_json(folder / MANIFEST)
         if known is not None and known.get("key") == key and _intact(folder, known):
             return known, False
@@ -141,7 +153,7 @@ class StateWriter:
         intact = known is not None and _intact(folder, known)
         if intact and known.get("key") == key:
             return known, False
-        layers = layers_of(self.project, servers, self._tags(state))
+        layers = layers_of(self.project, servers, self._tags(state, ids), self.calibration is not None)
         dirty = set(tiles)
         if intact and known.get("grid") == self.grid.to_dict() and cog.can_follow(folder, layers, self.grid):
             before = dict(zip(tiles, known.get("tiles", []), strict=False))
@@ -161,7 +173,7 @@ class StateWriter:
                 s.site.id: self.losses.key(s.site.receiving) for s in servers if s.receive is not None
             },
             "services": [service.model_dump(mode="json") for service in self.project.services],
-            "provenance": self._provenance(),
+            "provenance": self._provenance(ids),
             "files": {
                 layer.name: {
                     "bands": [{"description": d, "unit": u} for d, u in layer.bands], "nodata": layer.nodata,
@@ -185,13 +197,13 @@ class StateWriter:
         finally:
             results.close()
 
-    def _provenance(self) -> dict[str, Any]:
+    def _provenance(self, ids: list[str]) -> dict[str, Any]:
         model = self.project.model
         return {
             "model": model.name,
             "model_version": MODELS[model.name][0],
             "model_settings": model.model_dump(mode="json"),
-            "calibration": None,
+            "calibration": None if self.calibration is None else self.calibration.about(tuple(ids)),
             "resolution_m": self.grid.resolution_m,
             "ground": self.ground.provenance,
             "synthetic": self.ground.synthetic,
@@ -209,8 +221,8 @@ class StateWriter:
             **({"man_made_noise": self.project.noise.model_dump(mode="json")} if noise else {}),
         }
 
-    def _tags(self, state: State) -> dict[str, Any]:
-        provenance = self._provenance()
+    def _tags(self, state: State, ids: list[str]) -> dict[str, Any]:
+        provenance = self._provenance(ids)
         return {
             "RADIOCOV_STATE": state.id,
             "RADIOCOV_DATE": state.date.isoformat(),
@@ -251,8 +263,9 @@ class StateWriter:
     ) -> tuple[cog.Leaf, cog.Blocks, cog.Arrays]:
         self.threads.check()
         arrays = tile_layers(
-            self.project, self.ground, servers, self.asked, self._window(leaf), self.losses.rx_height_m
-        )
+            self.project, self.ground, servers, self.asked, self._window(leaf), self.losses.rx_height_m,
+            self.calibration,
+        )  # fmt: skip
         return leaf, {layer.name: cog.encode(layer, arrays[layer.name]) for layer in layers}, arrays
 
 
