@@ -28,6 +28,8 @@ COMMANDS = {
     "path": ("radiocov.cli.path", "path", "Profile and loss between a site and a point, term by term."),
     "logs": ("radiocov.cli.logs", "logs", "Signal logs of handsets: ports, record, import, simulate."),
     "fleet": ("radiocov.cli.fleet", "fleet", "The handsets: register, health, records to export."),
+    "serve": ("radiocov.cli.serve", "serve", "The service for field teams, managers and engineers."),
+    "service": ("radiocov.cli.service", "service", "Tokens, backup and restore of the service."),
 }
 
 EXIT_CODES = """
