@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import ssl
 import sys
 import time
@@ -167,8 +168,8 @@ class _Caller:
         is_raw = isinstance(body, bytes)
         data = body if is_raw or body is None else json.dumps(body).encode()
         kind = "application/offset+octet-stream" if is_raw else "application/json"
-        request = urllib.request.Request(self.url + path, data, method=method, headers={
-            "Authorization": f"Bearer {self.token}", "Content-Type": kind, "User-Agent": "radiocov", **(headers or {})})
+        sent = {"Authorization": f"Bearer {self.token}", "Content-Type": kind, "User-Agent": "radiocov"}
+        request = urllib.request.Request(self.url + path, data, sent | (headers or {}), method=method)
         for attempt in range(TRIES):
             try:
                 with self._opener.open(request, timeout=TIMEOUT_S) as answer:
@@ -201,4 +202,4 @@ class _Caller:
 def _is_hopeless(error: Exception) -> bool:
     """Nobody listens, or the name or certificate is wrong: asking again at once brings nothing."""
     reason = getattr(error, "reason", error)
-    return isinstance(reason, (ConnectionRefusedError, ssl.SSLCertVerificationError)) or "Name or service" in str(reason)
+    return isinstance(reason, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError))

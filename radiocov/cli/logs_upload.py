@@ -23,7 +23,7 @@ from radiocov.cli.common import json_option, print_json, print_table, progress, 
 @click.option("--queue-only", is_flag=True, help="Put into the queue, send nothing now.")
 @click.option("--send", "only_send", is_flag=True, help="Send what is queued; no FILES.")
 @click.option("--list", "only_list", is_flag=True, help="Show what is queued; no FILES.")
-@click.option("--forget", metavar="ID", default="", help="Remove an entry from the queue, by the id that --list shows.")
+@click.option("--forget", metavar="ID", default="", help="Remove an entry from the queue, by its id in --list.")
 @click.option("--wait", type=click.FloatRange(min=0), default=120.0, show_default=True,
               help="Seconds to wait for each receipt.")  # fmt: skip
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=str), default=None,
@@ -36,9 +36,10 @@ def upload(files: tuple[str, ...], url: str, token_file: str | None, device: str
            ca: str | None, plain_http: bool, as_json: bool, quiet: bool) -> None:  # fmt: skip
     """Send logs to a service and print the receipts.
 
-    FILES are first copied into a queue of this computer (radiocov/outbox in your folder of states, or RADIOCOV_STATE):
-    without a network they wait there, and `--send` brings them over later, from the byte where it stopped. The same
-    file twice is recognised by the service. Exit code 3: the service can't be reached, and what is queued is said.
+    FILES are first copied into a queue of this computer (radiocov/outbox in your folder of states, or
+    RADIOCOV_STATE): without a network they wait there, and `--send` brings them over later, from the byte where it
+    stopped. The same file twice is recognised by the service. Exit code 3: the service can't be reached, and what is
+    queued is said.
 
     \b
     Examples:
@@ -92,7 +93,8 @@ def _send(outbox: Any, chosen: list[Any], token_file: str | None, wait: float, a
                     raise OSError(f"{error}; {left} queued, `radiocov logs upload --send` sends later") from error
                 except outbox.Refused as error:
                     fault = f"{error}; {len(chosen) - number} stay queued"
-                    raise ProjectError(Problem(entry["url"], "", fault, "--send with another --token-file")) from error
+                    problem = Problem(entry["url"], "", fault, "--send with another --token-file")
+                    raise ProjectError(problem) from error
                 found.append(sent)
                 refused += sent["state"] in ("refused", "failed")
                 waiting += sent["state"] == "queued"
@@ -103,7 +105,7 @@ def _send(outbox: Any, chosen: list[Any], token_file: str | None, wait: float, a
     if as_json:
         print_json(found)
     if waiting:
-        click.echo(f"{waiting} arrived and wait to be read; `radiocov logs upload --send` shows the receipts", err=True)
+        click.echo(f"{waiting} arrived and wait to be read; --send shows the receipts later", err=True)
     if refused:
         raise SystemExit(2)
 
@@ -128,8 +130,7 @@ def _print(sent: dict[str, Any]) -> None:
         if sent["state"] != "queued":
             click.echo(f"error: {sent['name']}: {sent['message']}", err=True)
         return
-    rows = [[word, str(receipt[key])] for word, key in
-            (("rows read", "rows_read"), ("accepted", "accepted"), ("duplicate", "duplicate"), ("rejected", "rejected"))]
+    rows = [[key.replace("_", " "), str(receipt[key])] for key in ("rows_read", "accepted", "duplicate", "rejected")]
     for key, word in (("rejected_by_reason", ""), ("flagged", "noted: "), ("skipped", "skipped: ")):
         rows += [[f"  {word}{found['code']}", f"{found['rows']}  {found['reason']}"] for found in receipt[key]]
     rows.append(["handsets", f"{receipt['device_count']}  {', '.join(list(receipt['devices'])[:5])}"])

@@ -7,8 +7,8 @@ import click
 from radiocov.cli.common import project_argument
 
 database_option = click.option("--database", metavar="URL", envvar="RADIOCOV_DATABASE", default="", show_envvar=True,
-                               help="postgresql://user@host/database for records and service; default: SQLite files in "
-                                    "the project.")  # fmt: skip
+                               help="postgresql://user@host/database for records and service; default: SQLite in the "
+                                    "project.")  # fmt: skip
 
 
 def _public_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
