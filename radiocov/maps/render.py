@@ -20,10 +20,10 @@ from radiocov.maps.catalogue import catalogue
 from radiocov.maps.servers import HUE_CODES, server_hues
 from radiocov.problems import Problem, ProjectError, did_you_mean
 
-KINDS = ("coverage", "margin", "probability")  # of a service and a direction
+KINDS = ("coverage", "margin", "probability", "change")  # of a service and a direction
 DIRECTIONS = {"talk_out": (1,), "talk_in": (2,), "both": (1, 2)}  # bands whose lesser value it is
 FILES = {"coverage": "probability", "margin": "margin", "probability": "probability"}
-UNITS = {"level": "dBm", "margin": "dB", "probability": "%", "coverage": "", "server": ""}
+UNITS = {"level": "dBm", "margin": "dB", "probability": "%"}
 NOTHING, OUTSIDE, HATCH, FIRST = 0, 1, 2, 3
 OVERVIEW_PX = 1024  # side of the picture from which hues and steps are found
 
@@ -41,8 +41,9 @@ class Layer:
 
 
 def layers_of(results: StateResults) -> list[Layer]:
-    """Every layer of a state, level and server first."""
-    of_services = [Layer(k, s, d) for k in KINDS for s in results.services for d in DIRECTIONS]
+    """Every layer of a state, level and server first; change only where there is an earlier state."""
+    kinds = [kind for kind in KINDS if kind != "change" or earlier(results) is not None]
+    of_services = [Layer(k, s, d) for k in kinds for s in results.services for d in DIRECTIONS]
     return [Layer("level"), Layer("server"), *of_services]
 
 
@@ -62,6 +63,8 @@ def steps_of(results: StateResults, layer: Layer) -> list[dict[str, Any]]:
         return colours.margin_steps()
     if layer.kind == "server":
         return []
+    if layer.kind == "change":
+        return colours.change_steps()
     q = results.services[layer.service]
     return colours.probability_steps(q) if layer.kind == "probability" else colours.coverage_steps(q)
 
@@ -100,13 +103,40 @@ def codes(
 def values(
     results: StateResults, layer: Layer, window: Any = None, shape: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """float32 values of a layer with steps, in the unit of its raster: dBm, dB, 0..1; NaN outside."""
+    """float32 values of a layer with steps: dBm, dB, 0..1, for a change the number of its case; NaN outside."""
     if layer.kind == "level":
         return results.band("level_dbm.tif", 1, window, shape)
+    if layer.kind == "change":
+        return _change(results, layer, window, shape)
     name = f"{FILES[layer.kind]}_{layer.service}.tif"
     # the stored third band is rounded on its own; the file's page takes the lesser of the two, too
     bands = [results.band(name, number, window, shape) for number in DIRECTIONS[layer.direction]]
     return bands[0] if len(bands) == 1 else np.minimum(*bands)
+
+
+def earlier(results: StateResults) -> StateResults | None:
+    """The state before, of the same run and services; None for the first."""
+    states = computed_states(results.folder.parent)
+    at = states.index(results.folder.name) if results.folder.name in states else 0
+    return _opened(results.folder.parent, states[at - 1], results.manifest["key"]) if at else None
+
+
+@lru_cache(maxsize=8)
+def _opened(folder: Path, state: str, key: str) -> StateResults:
+    return open_state(folder, state)  # `key`, of the state after it, asks anew after another run
+
+
+def _change(results: StateResults, layer: Layer, window: Any, shape: tuple[int, int] | None) -> np.ndarray:
+    before = earlier(results)
+    if before is None:
+        raise ProjectError(Problem("layer", "", f"there is no state before {results.folder.name}"))
+    chance = Layer("probability", layer.service, layer.direction)
+    pair = [values(state, chance, window, shape) for state in (before, results)]
+    with np.errstate(invalid="ignore"):
+        was, now = (field >= results.services[layer.service] - 1e-6 for field in pair)
+    case = np.select([was & now, was, now], [2.0, 1.0, 3.0], 0.0).astype(np.float32)
+    case[np.isnan(pair[0]) & np.isnan(pair[1])] = np.nan
+    return case
 
 
 def server_table(results: StateResults) -> np.ndarray:
@@ -158,8 +188,8 @@ def _hues(folder: Path, keys: tuple[str, ...]) -> dict[str, int]:
 
 
 def step_range(layer: Layer, steps: list[dict[str, Any]], number: int) -> str:
-    """"-95 ... -90 dBm" of a step; "" for covered or not, which has no figures to show."""
-    if layer.kind == "coverage":
+    """"-95 ... -90 dBm" of a step; "" for coverage and change, which have no figures to show."""
+    if layer.kind not in UNITS:
         return ""
     low = steps[number]["min"]
     high = steps[number + 1]["min"] if number + 1 < len(steps) else None

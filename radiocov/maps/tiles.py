@@ -15,25 +15,24 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from pyproj import Transformer
 
 from radiocov.coverage.results import StateResults
 from radiocov.maps import render
 from radiocov.maps.png import encode_png
+from radiocov.maps.sampling import sampled_codes
 from radiocov.problems import Problem, ProjectError
 from targets.rasterize import Window
 
 TILE_PX = 256
 MAX_ZOOM = 22
 WORLD_M = 2.0 * math.pi * 6_378_137.0  # side of the world in EPSG:3857
-CELLS = 32  # cells a side in which a tile's places are found exactly; between them they run straight
-HATCH_PX, STROKE_PX = 16, 3  # divide the tile, so that the hatching runs on in the next
 PACKING = 3  # zlib's level: tiles are made while someone waits
 
 
 def tile_layers(results: StateResults) -> list[str]:
     """The layers that `tile_png` draws: ``level``, ``server``, and for each service ``coverage:ID:DIRECTION``,
-    ``margin:ID:DIRECTION`` and ``probability:ID:DIRECTION``, DIRECTION one of talk_out, talk_in, both."""
+    ``margin:ID:DIRECTION``, ``probability:ID:DIRECTION`` and, after the first state, ``change:ID:DIRECTION``;
+    DIRECTION is talk_out, talk_in or both."""
     return [str(layer) for layer in render.layers_of(results)]
 
 
@@ -55,51 +54,9 @@ def tile_png(results: StateResults, layer: str, z: int, x: int, y: int, lang: st
 
 def tile_codes(results: StateResults, layer: render.Layer, z: int, x: int, y: int) -> np.ndarray | None:
     """(256, 256) codes of `render`; None where the tile lies wholly outside the raster."""
-    row, col = _places(results, z, x, y)
-    height, width = results.shape
-    inside = (row >= 0) & (col >= 0) & (row < height) & (col < width)  # not so for NaN, beyond the projection
-    if not inside.any():
-        return None
-    row, col = row[inside], col[inside]
-    rows_px = (row.max() - row.min()) / TILE_PX, (col.max() - col.min()) / TILE_PX
-    # the coarsest of the raster's overviews that still has a pixel for every pixel of the tile
-    stride = 2 ** max(0, math.floor(math.log2(max(1.0, *rows_px))))
-    top, left = (int(v.min()) // stride * stride for v in (row, col))
-    down = min(math.ceil((row.max() + 1e-9 - top) / stride) or 1, -(-(height - top) // stride))
-    across = min(math.ceil((col.max() + 1e-9 - left) / stride) or 1, -(-(width - left) // stride))
-    window = Window(top, left, min(down * stride, height - top), min(across * stride, width - left))
-    part = render.codes(results, layer, window, (down, across))
-    codes = np.zeros((TILE_PX, TILE_PX), np.uint8)
-    at = np.minimum((row - top).astype(np.int64) // stride, down - 1)
-    codes[inside] = part[at, np.minimum((col - left).astype(np.int64) // stride, across - 1)]
-    lines = np.add.outer(np.arange(TILE_PX), np.arange(TILE_PX)) % HATCH_PX < STROKE_PX
-    codes[(codes == render.OUTSIDE) & lines] = render.HATCH
-    return codes
-
-
-def _places(results: StateResults, z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column (256, 256) of a tile's pixels' centres, counted from the raster's outer corner."""
     side = WORLD_M / 2**z
-    knots = np.linspace(0.0, side, CELLS + 1)
-    east, north = np.meshgrid(x * side - WORLD_M / 2 + knots, WORLD_M / 2 - y * side - knots)
-    px, py = _to_grid(results.grid.crs).transform(east, north)
-    grid = results.grid
-    u, v = (px - grid.x_min) / grid.resolution_m, (grid.y_max - py) / grid.resolution_m
-    with np.errstate(invalid="ignore"):
-        return _between(v), _between(u)
-
-
-def _between(knots: np.ndarray) -> np.ndarray:
-    """Bilinear values at the pixels' centres of values at the corners of the cells; NaN beside infinite ones."""
-    at = (np.arange(TILE_PX) + 0.5) * CELLS / TILE_PX
-    cell, part = at.astype(int), at % 1.0
-    rows = knots[cell] * (1 - part)[:, None] + knots[cell + 1] * part[:, None]
-    return rows[:, cell] * (1 - part) + rows[:, cell + 1] * part
-
-
-@lru_cache(maxsize=32)
-def _to_grid(crs: str) -> Transformer:
-    return Transformer.from_crs("EPSG:3857", crs, always_xy=True)
+    west, north = x * side - WORLD_M / 2, WORLD_M / 2 - y * side
+    return sampled_codes(results, layer, "EPSG:3857", (west, north - side, west + side, north), TILE_PX)
 
 
 @lru_cache(maxsize=1)
