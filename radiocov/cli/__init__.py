@@ -22,6 +22,7 @@ COMMANDS = {
     "acceptance": ("radiocov.cli.acceptance", "acceptance", "Field proof: tiles to drive, logs judged tile by tile."),
     "report": ("radiocov.cli.report", "report", "The document for the archive: HTML or PDF, English or Chinese."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
+    "export": ("radiocov.cli.export", "export", "KMZ, GeoPackage, GeoTIFF with a QGIS style, PNG with a world file."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),
     "antenna": ("radiocov.cli.antenna", "antenna", "Read an antenna file, or a described beam, and draw it."),
     "budget": ("radiocov.cli.budget", "budget", "Link budgets in both directions and the path loss they allow."),

@@ -28,6 +28,7 @@ async function startMap() {
 
 function traceShown(meta) {
   const overlay = meta.role === 'labels' ? 'boundaries' : meta.role;
+  if (meta.role === 'silent') return choice.overlays.measured || choice.overlays.residual;
   return choice.overlays[overlay] !== false && (meta.state === undefined || meta.state === choice.state);
 }
 
@@ -37,6 +38,12 @@ async function refreshTraces() {
   await Plotly.restyle(plot, { visible: plot.data.map((trace) => traceShown(trace.meta || {})) }, all);
   refreshNames(true);
 }
+
+function setLine(role, points) { // the points of a trace that belongs to a tool
+  return Plotly.restyle(plot, { x: [points.map((p) => p[0])], y: [points.map((p) => p[1])] }, traceIndices((meta) => meta.role === role));
+}
+
+function pictureOfMap(width, height) { return Plotly.toImage(plot, { format: 'png', width, height, scale: 2 }); }
 
 async function refreshLabels() {
   const at = traceIndices((meta) => meta.role === 'labels');
@@ -154,7 +161,8 @@ function watchPointer() {
   window.addEventListener('pointerup', (event) => {
     if (down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 6) {
       const { x, y } = pointOf(event);
-      pick(x, y);
+      if (ruler) measureTo(x, y);
+      else pick(x, y);
     }
     down = null;
   }, true);
@@ -171,22 +179,23 @@ function onKey(event) {
   else if (event.key === '+' || event.key === '=') zoomBy(0.6);
   else if (event.key === '-') zoomBy(1 / 0.6);
   else if (event.key === '0' || event.key === 'Home') zoomAll();
-  else if (event.key === 'Enter') { const v = view(); pick((v.x0 + v.x1) / 2, (v.y0 + v.y1) / 2); }
-  else if (event.key === 'Escape') unpick();
+  else if (event.key === 'Enter') { const v = view(); (ruler ? measureTo : pick)((v.x0 + v.x1) / 2, (v.y0 + v.y1) / 2); }
+  else if (event.key === 'Escape') { if (ruler) toggleRuler(false); else unpick(); }
   else return;
   event.preventDefault();
 }
 
 async function pick(x, y) {
   picked = { x, y };
-  await Plotly.restyle(plot, { x: [[x]], y: [[y]] }, traceIndices((meta) => meta.role === 'pick'));
+  await setLine('pick', [[x, y]]);
   await showReadout();
 }
 
 function unpick() {
   picked = null;
   document.getElementById('readout').hidden = true;
-  Plotly.restyle(plot, { x: [[]], y: [[]] }, traceIndices((meta) => meta.role === 'pick'));
+  document.getElementById('profile').hidden = true;
+  setLine('pick', []);
 }
 
 function nearestSite(x, y) { // the site within a marker's reach of the point, or null
@@ -198,106 +207,4 @@ function nearestSite(x, y) { // the site within a marker's reach of the point, o
     if (distance <= reach) { best = site; reach = distance; }
   }
   return best;
-}
-
-// --- cards on the map -----------------------------------------------------------------------------------------
-
-function siteRows(site) {
-  const unit = (value, digits, name) => (value === null ? '–' : number(value, digits) + ' ' + name);
-  return [
-    ['site_status', t('site_' + site.kind)],
-    ['site_in_service', number(site.in_service)],
-    ['site_position', site.lat === null || site.lon === null ? lonLatWords(site.x, site.y) : `${number(site.lat, 5)}, ${number(site.lon, 5)}`],
-    ['site_height', unit(site.height, 0, 'm')],
-    ['site_power', unit(site.power, 1, 'dBm')],
-    ['site_erp', unit(site.erp, 1, 'dBm')],
-    ['site_antenna', number(site.antenna)],
-    ['site_azimuth', `${unit(site.azimuth, 0, '°')} / ${unit(site.tilt, 1, '°')}`],
-    ['site_share', unit(site.share_percent, 1, '%')],
-  ].filter(([, value]) => value !== '–' && value !== '– / –');
-}
-
-function siteCard(site) {
-  return [
-    el('h3', {}, site.name || site.id),
-    site.name && site.name !== site.id ? el('p', { class: 'small' }, site.id) : null,
-    el('dl', {}, siteRows(site).flatMap(([key, value]) => [el('dt', {}, t(key)), el('dd', {}, value)])),
-  ];
-}
-
-function areaCard(area) {
-  const met = area.met[choice.state];
-  const share = area.share[choice.state];
-  return [
-    el('h3', {}, said(area.name)),
-    el('dl', {}, [
-      el('dt', {}, t('class')), el('dd', {}, className(area.class)),
-      el('dt', {}, t('place')), el('dd', {}, [area.city, area.county].filter(Boolean).join(' · ')),
-      el('dt', {}, t('share')), el('dd', {}, percent(share)),
-      el('dt', {}, t('result')), el('dd', {}, verdictBadge(met)),
-    ]),
-  ];
-}
-
-function showHover(event) {
-  const point = event.points.find((p) => p.data.meta && p.data.meta.card);
-  if (!point) return;
-  const card = document.getElementById('hover');
-  const item = point.customdata;
-  card.replaceChildren(...(point.data.meta.card === 'site' ? siteCard(stateOf(choice.state).sites[item]) : areaCard(DATA.areas[item])).filter(Boolean));
-  card.hidden = false;
-  const stage = plot.parentElement.getBoundingClientRect();
-  const x = event.event.clientX - stage.left, y = event.event.clientY - stage.top;
-  card.style.left = (x + 18 + card.offsetWidth > stage.width ? Math.max(4, x - 18 - card.offsetWidth) : x + 18) + 'px';
-  card.style.top = Math.max(4, Math.min(y + 12, stage.height - card.offsetHeight - 4)) + 'px';
-}
-
-function hideHover() { document.getElementById('hover').hidden = true; }
-
-async function showReadout() {
-  if (!picked) return;
-  const { x, y } = picked;
-  const box = document.getElementById('readout');
-  const pixel = pixelAt(x, y);
-  const state = stateOf(choice.state);
-  const site = nearestSite(x, y);
-  const body = [el('button', { type: 'button', class: 'close', 'aria-label': t('close'), onclick: unpick }, '×')];
-  if (site) body.push(...siteCard(site));
-  body.push(el('h3', {}, t('here')), el('p', { class: 'small' }, lonLatWords(x, y)));
-  const level = pixel < 0 ? NaN : await valueAt(state.planes.level, pixel);
-  if (Number.isNaN(level)) {
-    body.push(el('p', { class: 'level' }, t('outside')));
-    delete box.dataset.level;
-  } else {
-    const server = await serverAt(state, pixel);
-    const rows = await Promise.all(DATA.services.map((service) => serviceRow(state, service, pixel)));
-    body.push(
-      el('p', { class: 'level' }, [el('strong', {}, `${level.toFixed(1).replace('-', '−')} dBm`), ' ', t('readout_level')]),
-      el('p', {}, `${t('best_server')}: ${server ? server.name || server.id : t('none')}`),
-      el('table', {}, [
-        el('thead', {}, el('tr', {}, ['service', 'talk_out_short', 'talk_in_short', 'both_short'].map((key) => el('th', { scope: 'col' }, t(key))))),
-        el('tbody', {}, rows),
-      ]),
-      el('p', { class: 'small' }, t('readout_note')),
-    );
-    box.dataset.level = level;
-    box.dataset.server = server ? server.id : '';
-  }
-  if (!picked || picked.x !== x || picked.y !== y) return; // another click came first
-  box.replaceChildren(...body.filter(Boolean));
-  box.hidden = false;
-}
-
-async function serviceRow(state, service, pixel) {
-  const refs = state.planes.services[service.id];
-  const cells = await Promise.all(['talk_out', 'talk_in', 'both'].map(async (direction) => {
-    const margin = refs ? await valueAt(refs.margin[direction], pixel) : NaN;
-    const chance = refs ? await valueAt(refs.probability[direction], pixel) : NaN;
-    if (Number.isNaN(margin) && Number.isNaN(chance)) return el('td', {}, '–');
-    const served = chance >= service.q - 1e-6;
-    return el('td', { class: direction === service.direction ? 'decides' : '', 'data-margin': margin, 'data-probability': chance }, [
-      el('b', {}, `${served ? '✓' : '✗'} ${(chance * 100).toFixed(0)} %`), el('br'), `${signed(margin)} dB`,
-    ]);
-  }));
-  return el('tr', { 'data-service': service.id }, [el('th', { scope: 'row' }, said(service.label)), ...cells]);
 }
