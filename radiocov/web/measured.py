@@ -116,7 +116,9 @@ def cells_in(db: Database, box: Box, whole: bool) -> dict[str, Any]:
     step = times * SIDE_M / squares.METRES_A_DEGREE
     wide = step / max(0.01, float(np.cos(np.radians((north + south) / 2))))
     table = cells.c
-    row, column = sa.func.round(table.lat / step - 0.5), sa.func.round(table.lon / wide - 0.5)  # SQLite has no floor
+    # SQLite has no floor; PostgreSQL knows an expression again only where the numbers stand in it
+    row, column = (sa.func.round(place / sa.literal_column(repr(float(side))) - sa.literal_column("0.5"))
+                   for place, side in ((table.lat, step), (table.lon, wide)))  # fmt: skip
     heard, quiet = sa.func.sum(table.samples), sa.func.sum(table.no_service)
     query = (
         sa.select(sa.func.avg(table.lat), sa.func.avg(table.lon), sa.func.sum(table.level_sum), heard, quiet,
@@ -127,7 +129,7 @@ def cells_in(db: Database, box: Box, whole: bool) -> dict[str, Any]:
     with db.read() as connection:
         found = connection.execute(query).all()
     shown = [
-        [round(lat, 5), round(lon, 5), round(level / samples, 1) if samples else None, int(samples), int(silent)]
+        [round(lat, 5), round(lon, 5), round(level / int(samples), 1) if samples else None, int(samples), int(silent)]
         for lat, lon, level, samples, silent, devices in found
         if whole or devices >= LEAST_DEVICES or samples + silent >= LEAST_SAMPLES
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +28,8 @@ class JsonLines(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in _OWN}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
-            line["trace"] = self.formatException(record.exc_info).splitlines()[-12:]
+            # without the error's text, in which names and places may stand
+            line["trace"] = "".join(traceback.format_tb(record.exc_info[2])[-4:]).splitlines()
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -35,6 +37,7 @@ def set_up_logs() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.exc_info is None)  # faults are logged once
 
 
 class Metrics:

@@ -31,9 +31,9 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         port = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
         address = settings.public_url or f"http://{shown}:{port}"
-        set_up_logs()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn sends itself the signal again when it is done
         with Service(settings) as service:
+            set_up_logs()
             say(f"radiocov serves {service.project.project.name} on {address}")
             if not auth.has_admin(service.db):
                 link = auth.one_time_link(service.db, settings.limits, address, "first run")

@@ -8,10 +8,11 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,11 @@ class Server:
         self.options += ["--public-url", public_url] if public_url else []
         self.tokens: dict[str, str] = {}
         self._clients: list[httpx.Client] = []
-        self.port = 0
+        self._asked = 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
@@ -60,8 +65,6 @@ class Server:
         said = self.process.stdout.readline()
         assert "radiocov serves" in said, (said, self.said())
         self.banner = said
-        self.url = said.split()[-1] if "https" not in said else f"http://127.0.0.1:{self.port}"
-        self.port = int(self.url.rsplit(":")[-1])
         if not self.tokens:
             self.banner += self.process.stdout.readline() + self.process.stdout.readline()
 
@@ -100,6 +103,8 @@ class Server:
     def client(self, role: str = "", name: str = "", **more: Any) -> httpx.Client:
         """Who asks with a token of a role; of none where role is ""."""
         headers = {"Authorization": f"Bearer {self.token(role, name, **more)}"} if role else {}
+        self._asked += 1  # as the proxy names them, so that not all share one address's rate
+        headers["X-Forwarded-For"] = f"10.0.{self._asked >> 8}.{self._asked & 255}"
         client = httpx.Client(base_url=self.url, headers=headers, timeout=30.0, trust_env=False)
         self._clients.append(client)
         return client
@@ -137,6 +142,13 @@ def bring(client: httpx.Client, data: bytes, name: str = "log.csv", **declared: 
     return ended(client, upload["id"])
 
 
+def until(true: Callable[[], Any], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def ended(client: httpx.Client, upload: str, seconds: float = 60.0) -> dict[str, Any]:
     """An upload once its import has ended."""
     deadline = time.monotonic() + seconds
@@ -153,7 +165,7 @@ def ways():
     """The functions above, by name."""
     from types import SimpleNamespace
 
-    return SimpleNamespace(announce=announce, patch=patch, bring=bring, ended=ended, log=_devices.log,
+    return SimpleNamespace(announce=announce, patch=patch, bring=bring, ended=ended, until=until, log=_devices.log,
                            rows=_devices.rows, Server=Server)  # fmt: skip
 
 

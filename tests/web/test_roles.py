@@ -104,18 +104,9 @@ def test_managers_get_no_cell_that_tells_where_somebody_was(server, ways):
         assert ways.bring(team, text.encode(), name)["state"] == "done"
     box = "west=122.05&east=122.25&south=41.05&north=41.25"
     engineer, manager = server.client("engineer"), server.client("manager")
-    until(lambda: len(engineer.get(f"/api/v1/cells?{box}").json()["cells"]) == 2)
+    ways.until(lambda: len(engineer.get(f"/api/v1/cells?{box}").json()["cells"]) == 2)
     seen = manager.get(f"/api/v1/cells?{box}").json()
     assert [cell[2:] for cell in seen["cells"]] == [[-80.0, 20, 0]] and seen["held_back"] == 1
-
-
-def until(true, seconds=30.0):
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_engineers_make_no_tokens_beyond_their_own_reach(server):

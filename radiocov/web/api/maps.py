@@ -89,6 +89,7 @@ def profile(request: Request, person: Viewer, key: Key, lon: Lon, lat: Lat,
 
 @router.get("/map/{key}/plotly.js", include_in_schema=False)
 def plotly(request: Request, person: Viewer, key: Key) -> Response:
-    from radiocov.maps.tiles import plotly_script
+    from radiocov.maps.service import plotly_script
 
+    service_of(request).maps.check(key)
     return Response(plotly_script(), media_type="text/javascript; charset=utf-8", headers={"cache-control": KEPT})
