@@ -40,7 +40,8 @@ def test_behind_https_the_cookie_is_for_https_and_this_host_alone(own_server):
     try:
         assert "https://coverage.example.org/login#once=" in secure.banner
         answer = secure.client().post("/api/v1/session", json={"token": secure.token("manager")})
-        assert answer.headers["set-cookie"].startswith("__Host-radiocov=") and "Secure" in answer.headers["set-cookie"]
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-radiocov=") and "Secure" in cookie
         assert answer.headers["strict-transport-security"].startswith("max-age=")
     finally:
         secure.stop()
