@@ -1,7 +1,10 @@
-"""A small made-up network for the map, and a page in a browser without network."""
+"""A small made-up network for the map, a run's rasters, and pages in a browser without network."""
 
+import importlib.util
 import shutil
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,21 @@ from radiocov.maps import (
     build_page,
 )
 from terrain.grid import Grid
+
+
+
+def beside(name, path):
+    """A file of the tests as a module: they are no packages."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+HERE = Path(__file__).parent
+engine = beside("radiocov_tests_coverage_fixtures", HERE.parent / "coverage" / "conftest.py")
+made, small_inputs, small_computed = engine.made, engine.small_inputs, engine.small_computed
 
 WIDTH, HEIGHT, STEP = 120, 90, 100.0
 X_MIN, Y_MAX = 500_000.0, 4_650_000.0
@@ -133,6 +151,18 @@ def page_file(data, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def raster_run(tmp_path_factory):
+    """A run with two states of smooth made-up rasters: (folder, arrays by state, see run.py)."""
+    folder = tmp_path_factory.mktemp("run") / "out"
+    return folder, beside("radiocov_tests_maps_run", HERE / "run.py").write_run(folder)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    return beside("radiocov_tests_maps_serving", HERE / "serving.py")
+
+
+@pytest.fixture(scope="session")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -148,7 +178,7 @@ def browser():
 class Opened:
     """A page opened from disk with the network off, and what it complained about."""
 
-    def __init__(self, browser, path, script=None, viewport=(1400, 900)):
+    def __init__(self, browser, path, script=None, viewport=(1400, 900), hash=""):
         self.context = browser.new_context(
             offline=True, viewport={"width": viewport[0], "height": viewport[1]}, locale="en-GB"
         )
@@ -159,7 +189,7 @@ class Opened:
         self.page.on("request", lambda request: self.requests.append(request.url))
         if script:
             self.page.add_init_script(script)
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri() + hash)
         self.page.wait_for_selector("body[data-ready=yes]", timeout=30_000)
 
     def choose(self, control, layer):
