@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from radiocov.maps import (
     MapArea,
     MapBoundary,
     MapData,
+    MapGap,
+    MapMeasured,
     MapRoad,
     MapService,
     MapState,
@@ -23,7 +26,6 @@ from radiocov.maps import (
     build_page,
 )
 from terrain.grid import Grid
-
 
 
 def beside(name, path):
@@ -106,10 +108,31 @@ def state(state_id, level, shares):
             row("policy", "urban", shares[0], 0.8),
             row("policy", "highway", shares[1], 0.5, measure="length"),
             row("city", "urban", shares[0], 0.8, "Linshan"),
-            row("county", "urban", 0.95, 0.8, "Linshan", "Westland"),
+            row("county", "urban", 0.95, 0.8, "Linshan", "Westland") | {"name_zh": "西县"},
             row("county", "urban", 0.999_96, 1.0, "Linshan", "Eastland"),
         ],
+        gaps=[
+            gap("Great hollow", "Eastland", X_MIN + 9_000, Y_MAX - 7_500, 600),
+            gap("Little hollow", "Westland", X_MIN + 3_000, Y_MAX - 7_000, 200),
+        ],
     )
+
+
+def gap(name, county, x, y, half):
+    box = shapely.box(x - half, y - half, x + half, y + half)
+    return MapGap(box, "area", "urban", name, "Linshan", county, "handheld", 4 * half**2 / 1e6, "G1", 250.0)
+
+
+def measured(level):
+    """Six cells: levels as predicted in 2017, far below, far above, not heard."""
+    rows, columns = np.array([30, 30, 30, 30, 40, 40]), np.array([20, 40, 60, 80, 20, 40])
+    predicted = level[rows, columns].astype(float)
+    residual = np.array([0.0, -20.0, 20.0, np.nan, 5.0, -5.0])
+    return MapMeasured(
+        X_MIN + (columns + 0.5) * STEP, Y_MAX - (rows + 0.5) * STEP, predicted + residual, np.full(6, 30),
+        np.array([0, 0, 0, 25, 2, 0]), {"2017": residual}, 100.0, bilingual("Hip", "腰间"), 12.0, "drive.csv",
+        {"outside": 7},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +166,13 @@ def data():
             MapBoundary(east, "Linshan", "Eastland", bilingual("Eastland", "东县")),
         ],
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def measured_file(data, tmp_path_factory):
+    """The same page with measured cells."""
+    shown = replace(data, measured=measured(data.states[1].level_dbm))
+    return build_page(shown, "en", tmp_path_factory.mktemp("map") / "measured.html")
 
 
 @pytest.fixture(scope="session")

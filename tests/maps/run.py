@@ -12,6 +12,7 @@ GRID = Grid("EPSG:32651", 500_000.0, 4_650_000.0, 100.0, 900, 700)
 NODATA = -9999.0
 SERVERS = {"2015": ["A"], "2017": ["A", "B"]}
 SERVICES = {"handheld": (-99.0, 0.9), "vehicle": (-112.0, 0.9)}  # threshold [dBm], q
+CHINESE = {"handheld": "手持台", "vehicle": "车载台"}
 
 
 def arrays(state):
@@ -25,9 +26,10 @@ def arrays(state):
     second = np.where(best == 2, 1, 2 if state == "2017" else 0).astype(np.uint16)
     for servers in (best, second):
         servers[:70] = 0
+    weaker = level - 7.0 if state == "2017" else np.full_like(level, np.nan)
     found = {
         "level_dbm": level[None], "best_server": best[None], "second_server": second[None],
-        "second_level_dbm": (level - 7.0)[None] if state == "2017" else np.full((1, *level.shape), np.nan, np.float32),
+        "second_level_dbm": weaker[None],
     }  # fmt: skip
     for service, (threshold, _) in SERVICES.items():
         out = level - np.float32(threshold)
@@ -66,7 +68,7 @@ def manifest(state):
         "state": state, "date": f"{state}-12-31", "key": f"key of {state}", "computed": "2026-11-25T10:00:00+00:00",
         "grid": GRID.to_dict(), "servers": SERVERS[state],
         "services": [
-            {"id": service, "label": service.title(), "label_zh": {"handheld": "手持台", "vehicle": "车载台"}[service],
+            {"id": service, "label": service.title(), "label_zh": CHINESE[service],
              "terminal": service, "direction": "both", "probability": q}
             for service, (_, q) in SERVICES.items()
         ],

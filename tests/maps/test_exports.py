@@ -62,7 +62,7 @@ def test_a_geotiff_holds_the_classes_of_the_legend(results, tmp_path, name, lang
     told = json.loads(tags["CLASSES"])
     assert {e.get("value"): e.get("label") for e in entries} == told
     for entry in entries:
-        assert tuple(int(entry.get("color")[i : i + 2], 16) for i in (1, 3, 5)) == colours[int(entry.get("value"))][:3]
+        assert render.rgb(entry.get("color")) == colours[int(entry.get("value"))][:3]
     assert {str(v) for v in np.unique(classes[classes > 0])} <= set(told)
 
 
@@ -174,9 +174,10 @@ def test_the_tiles_of_a_kmz_halve_and_show_the_layer_where_it_is(kmz, results):
 def test_a_kmz_says_what_it_is_and_its_sites_are_read_by_gdal(kmz):
     with zipfile.ZipFile(kmz[0]) as archive:
         document = ElementTree.fromstring(archive.read("doc.kml"))
-    assert "合成地形" in document.find(f".//{KML}description").text and "试验网" in document.find(f".//{KML}name").text
-    names = [tuple(layer)[0] for layer in pyogrio.list_layers(f"/vsizip/{kmz[0]}/doc.kml")]
-    meta, _, shapes, fields = pyogrio.raw.read(f"/vsizip/{kmz[0]}/doc.kml", layer="基站" if "基站" in names else names[-1])
+    assert "合成地形" in document.find(f".//{KML}description").text
+    assert "试验网" in document.find(f".//{KML}name").text
+    inside = f"/vsizip/{kmz[0]}/doc.kml"
+    meta, _, shapes, fields = pyogrio.raw.read(inside, layer="基站")
     assert "<A&B>" in fields[list(meta["fields"]).index("Name")]
     assert len(shapes) == 2
 

@@ -71,8 +71,8 @@ def file_scales(run):
                        dict(zip(render.DIRECTIONS, bands[f"probability_{s}"], strict=True)))
             for s in states[state].services
         ]  # fmt: skip
-        found.append(MapState(state, bilingual(state), state, bands["level_dbm"][0], bands["best_server"][0], services,
-                              [], []))  # fmt: skip
+        level, best = bands["level_dbm"][0], bands["best_server"][0]
+        found.append(MapState(state, bilingual(state), state, level, best, services, [], []))
     grid = states["2017"].grid
     return all_scales(MapData(bilingual("x"), grid, np.zeros(grid.shape), found, {}, {}))
 
