@@ -14,7 +14,7 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @click.option("--layer", default="", metavar="LAYER", help="Default: coverage of the first target.")
 @click.option("--state", default="", help="State of the network; default: the last that is computed.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of legends, titles.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: exports/ of the results.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: in exports/ of them.")
 @quiet_option
 def export(project: str, format_: str, layer: str, state: str, lang: str, output: str | None, quiet: bool) -> None:
     """Write results for other programs, in the colours and words of the map, each saying where it comes from.

@@ -21,8 +21,8 @@ from radiocov.maps.planes import encode_page, heights
 MAX_PAGE_BYTES = 15_000_000
 MIN_PLANE_BYTES = 1_000_000
 FIXED_BYTES = 500_000  # scripts, words, tables, control points
-SCRIPTS = ("codec.js", "model.js", "planes.js", "mapview.js", "cards.js", "profile.js", "panel.js", "tools.js",
-           "picture.js", "app.js")  # fmt: skip
+SCRIPTS = ("codec.js", "model.js", "planes.js", "view.js", "mapview.js", "cards.js", "profile.js", "panel.js",
+           "tools.js", "picture.js", "app.js")  # fmt: skip
 SEALED = ("default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
           "font-src data:; worker-src blob:")  # fmt: skip
 

@@ -20,7 +20,7 @@ function renderControls() {
   select.value = choice.service;
   select.disabled = !byService;
   const planes = stateOf(choice.state).planes.services[choice.service];
-  radios('directions', 'direction', ['talk_out', 'talk_in', 'both'].map((id) => [id, t(id), !byService || !planes || !planes.probability[id]]), choice.direction, chooseDirection);
+  radios('directions', 'direction', ['talk_out', 'talk_in', 'both'].map((id) => [id, t(id), !byService || !(TILED || (planes && planes.probability[id]))]), choice.direction, chooseDirection);
   document.getElementById('service-box').classList.toggle('off', !byService);
   document.getElementById('direction-box').classList.toggle('off', !byService);
   document.getElementById('overlays').replaceChildren(...OVERLAYS.map((id) => {
@@ -155,6 +155,7 @@ async function start() {
   document.getElementById('zoom-all').addEventListener('click', () => choosePlace(''));
   document.getElementById('save').addEventListener('click', savePicture);
   startTools();
+  if (typeof startBasemap === 'function') startBasemap();
   document.getElementById('print').addEventListener('click', () => window.print());
   window.addEventListener('beforeprint', fitPaper);
   window.addEventListener('afterprint', leavePaper);

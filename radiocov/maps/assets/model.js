@@ -51,7 +51,8 @@ function changePair() {
   return [DATA.states[at - 1], DATA.states[at]];
 }
 
-function lonLat(x, y) { // bilinear in the table of control points
+function lonLat(x, y) { // Web Mercator by its formula, other planes bilinear in the table of control points
+  if (GRID.crs === 'EPSG:3857') return [(x / 6378137) * (180 / Math.PI), (Math.atan(Math.sinh(y / 6378137)) * 180) / Math.PI];
   const n = DATA.lonlat.intervals;
   const u = (n * (x - GRID.x)) / (GRID.right - GRID.x), v = (n * (GRID.y - y)) / (GRID.y - GRID.bottom);
   const i = Math.min(n - 1, Math.max(0, Math.floor(u))), j = Math.min(n - 1, Math.max(0, Math.floor(v)));

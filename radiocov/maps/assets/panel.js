@@ -11,6 +11,7 @@ function el(name, attributes, children) {
   return node;
 }
 
+const TILED = Boolean(DATA.tiled); // the service's map, which knows no dashes
 const SHARES = ['share_median', 'share_probable', 'share_expected'];
 
 function verdictBadge(met, required, detail) {
@@ -228,7 +229,7 @@ function overlaySigns(id) { // what the marks of an overlay mean, beside its swi
   const frame = (colour, sign) => el('i', { class: 'frame', style: `color:${colour}` }, sign);
   const dot = (colour) => el('i', { class: 'dot', style: `background:${colour}` });
   const { served_line: good, failed_line: bad } = DATA.scales;
-  if (id === 'roads') return [[line(good, 'solid'), t('road_served')], [line(bad, 'dashed'), t('road_failed')]];
+  if (id === 'roads') return [[line(good, 'solid'), t('road_served')], [TILED ? el('i', { class: 'hollow', style: `color:${bad}` }) : line(bad, 'dashed'), t('road_failed')]];
   if (id === 'areas') return [[frame(good, '✓'), t('area_met')], [frame(bad, '✗'), t('area_missed')]];
   if (id === 'gaps') return [[el('i', { class: 'gap-number' }, '1'), t('gap_sign')]];
   if (id === 'measured') return [[dot('#41b0c4'), t('measured_sign')], [el('i', { class: 'sign' }, '✖'), t('silent_sign')]];
@@ -258,7 +259,7 @@ function renderFoot() {
     add(has('prov_' + key) ? t('prov_' + key) : key, text);
   }
   const every = Math.round(GRID.step / GRID.native);
-  add(t('prov_display'), every === 1 ? t('display_full', { step: GRID.step }) : t('display_thinned', { every, step: GRID.step }));
+  add(t('prov_display'), TILED ? t('display_tiles') : every === 1 ? t('display_full', { step: GRID.step }) : t('display_thinned', { every, step: GRID.step }));
   if (GRID.crs) add(t('prov_crs'), GRID.crs);
   if (DATA.measured) {
     const m = DATA.measured;
