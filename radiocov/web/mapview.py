@@ -47,20 +47,15 @@ def prepare(project_folder: str, folder: str, key: str) -> None:
     """In a child: write the pages of a run in every language."""
     from radiocov.compliance import judge_all
     from radiocov.inputs import read_inputs
-    from radiocov.mapping import map_data, service_data
-    from radiocov.maps.page import render_page
+    from radiocov.mapping import service_data
     from radiocov.maps.service import service_page
     from radiocov.project import load_project
 
     inputs = read_inputs(load_project(project_folder)).or_raise()
-    judged = judge_all(inputs, inputs.project.output_folder)
+    data = service_data(inputs, judge_all(inputs, inputs.project.output_folder))
     target = Path(folder) / key
     for lang in LANGUAGES:
-        try:
-            text = service_page(service_data(inputs, judged), lang)
-        except NotImplementedError:
-            text = render_page(map_data(inputs, judged), lang)
-        write_text(target / f"{lang}.html", text)
+        write_text(target / f"{lang}.html", service_page(data, lang))
     write_json(target / "ready.json", {lang: page_csp((target / f"{lang}.html").read_text("utf-8"))
                                        for lang in LANGUAGES})  # fmt: skip
 
@@ -89,7 +84,9 @@ def page_csp(text: str) -> str:
         for script in dict.fromkeys(_SCRIPT.findall(text))
     )
     policy = CSP.replace("script-src 'self'", f"script-src 'self' {hashes}")
-    return policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
+    for part, more in (("style-src 'self'", "'unsafe-inline'"), ("connect-src 'self'", "data: blob:")):
+        policy = policy.replace(part, f"{part} {more}")
+    return policy + "; worker-src 'self' blob:; child-src blob:"
 
 
 class Maps:

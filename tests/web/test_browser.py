@@ -42,7 +42,7 @@ def person(chromium, served):
         context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "503" not in m.text else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(
             (served.url, "data:", "blob:")) else None)  # fmt: skip
@@ -60,19 +60,19 @@ def person(chromium, served):
 def test_a_field_team_sends_from_a_phone_and_sees_it_on_the_map(person, ways, tmp_path):
     page = person("field", "Phone", width=390, height=844, zone="UTC", datum="wgs84")
     good = [row.replace("Z,", ",") for row in ways.rows(120, "PHONE")]
-    log = tmp_path / "drive <b>1</b>.csv"
+    log = tmp_path / "drive <b>1.csv"
     log.write_text(ways.log(*good, "2025-11-29T09:00:00,PHONE,41.8,123.4,+80"))
     page.set_input_files("#files", log)
     item = page.locator("#uploads li[data-state=done]")
     item.wait_for()
     assert item.locator("[data-count=accepted] b").inner_text() == "120"
     assert "scale = -1" in item.inner_text() or "positive" in item.inner_text().lower()
-    assert "drive <b>1</b>.csv" in item.inner_text() and item.locator("b b").count() == 0
+    assert "drive <b>1.csv" in item.inner_text() and item.locator("strong b").count() == 0
     page.wait_for_function("() => document.getElementById('track').dataset.drawn === '120'")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     with page.expect_download() as download:
         item.locator("a").click()
-    assert "PHONE" not in download.value.path().read_text() or True
+    assert "122,rssi_dbm,80,level_positive" in download.value.path().read_text("utf-8-sig")
     page.set_input_files("#files", log)
     page.get_by_text("this file was sent before").wait_for()
 
@@ -94,7 +94,6 @@ def test_a_broken_link_is_waited_for(person, ways, tmp_path):
             route.continue_()
 
     page.route("**/api/v1/uploads/*", now_and_then)
-    page.evaluate("() => { console.error = () => {}; }")
     page.set_input_files("#files", log)
     item = page.locator("#uploads li[data-state=done]")
     item.wait_for(timeout=90_000)
@@ -137,8 +136,6 @@ def test_an_engineer_makes_a_token_runs_a_check_and_reads_the_trail(person, serv
     assert "grid" in page.inner_text("#output").lower()
     page.click("text=Sites")
     page.wait_for_function("() => document.getElementById('text').value.includes('LT01')")
-    page.fill("#text", "id,name\nbroken")
-    page.evaluate("() => { console.error = () => {}; }")
     page.click("text=Audit trail")
     row = page.locator("#rows tbody tr", has_text="create token").first
     assert "Li <i>Wei</i>" in row.inner_text() and "Team 7 <script>" in row.inner_text()
