@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import Any
@@ -43,9 +44,8 @@ class Rate:
             level, then = self._buckets.get(key, (self.burst, now))
             level = min(self.burst, level + (now - then) * self.a_second)
             if level < 1.0:
-                wait = (1.0 - level) / self.a_second
-                raise Refusal(429, "too_many", f"too many requests; wait {wait:.0f} s",
-                              {"retry-after": str(max(1, round(wait)))})  # fmt: skip
+                wait = math.ceil((1.0 - level) / self.a_second)
+                raise Refusal(429, "too_many", f"too many requests; wait {wait} s", {"retry-after": str(wait)})
             if len(self._buckets) > MOST_BUCKETS:
                 self._forget(now)
             self._buckets[key] = level - 1.0, now

@@ -204,6 +204,8 @@ class Maps:
 
     def _watch(self) -> None:
         """Prepare the pages of each new run."""
+        import radiocov.maps.tiles  # noqa: F401  so that the first who looks does not wait for it
+
         while not self._stopping.is_set():
             if self.state == "preparing":
                 self._prepare(self.key)
