@@ -52,7 +52,7 @@ def tile_options(command: Callable) -> Callable:
 
 
 def reading_options(command: Callable) -> Callable:
-    """How log files are read, or which store."""
+    """What logs do not say themselves, and how they are read."""
     for option in (
         click.option("--store", "store_url", metavar="URL", default="", help="Fleet store, where no LOGS are given."),
         click.option("--device", default="", help="Id of the handset, for rows that name none."),
@@ -78,16 +78,21 @@ def logs_options(command: Callable) -> Callable:
             default="",
             help="The project's terminal that was carried; default: each service's own.",
         ),
-        click.option(
-            "--statistic",
-            type=click.Choice(["median", "mean"]),
-            default="median",
-            show_default=True,
-            help="Of a tile's samples: median level, or mean power.",
-        ),
     ):
         command = option(command)
     return command
+
+
+def logs_options(command: Callable) -> Callable:
+    """How logs are read, and what becomes of a tile's samples."""
+    statistic = click.option(
+        "--statistic",
+        type=click.Choice(["median", "mean"]),
+        default="median",
+        show_default=True,
+        help="Of a tile's samples: median level, or mean power.",
+    )
+    return statistic(reading_options(command))
 
 
 def evaluation_command(command: Callable) -> Callable:
