@@ -240,8 +240,7 @@ def measured_traces(measured: MapMeasured, steps: list[dict[str, Any]]) -> list[
     samples were not heard."""
 
     def marks(of: np.ndarray, symbol: str, size: float, colour: Any, meta: dict[str, Any]) -> go.Scatter:
-        # dense drives are rows of overlapping marks: a heavy rim would hide the colours
-        line = {"width": 0.6, "color": INK} if symbol == "circle" else {"width": 1.2, "color": PAPER}
+        line = {"width": 0 if symbol == "circle" else 1.2, "color": PAPER}
         return go.Scatter(
             x=[round(float(v)) for v in measured.x[of]], y=[round(float(v)) for v in measured.y[of]], mode="markers",
             marker={"symbol": symbol, "size": size, "color": colour, "opacity": 1, "line": line},
@@ -250,11 +249,18 @@ def measured_traces(measured: MapMeasured, steps: list[dict[str, Any]]) -> list[
 
     heard = np.isfinite(measured.level_dbm)
     size = 11 * max(0.6, crowding(len(measured.x) // 8))
-    traces = [marks(heard, "circle", size, colours_of(measured.level_dbm[heard], steps), {"role": "measured"})]
+
+    def coloured(of: np.ndarray, colours: list[str], meta: dict[str, Any]) -> list[go.Scatter]:
+        # one rim around all of a drive: marks with rims of their own, in a row, would show little but rims
+        rim = marks(of, "circle", size + 2.4, INK, meta)
+        rim.update(hoverinfo="skip")
+        return [rim, marks(of, "circle", size, colours, meta)]
+
+    traces = coloured(heard, colours_of(measured.level_dbm[heard], steps), {"role": "measured"})
     for state, residual_db in measured.residual_db.items():
         known = np.isfinite(residual_db)
         colours = colours_of(residual_db[known], residual_steps())
-        traces.append(marks(known, "circle", size, colours, {"role": "residual", "state": state}))
+        traces += coloured(known, colours, {"role": "residual", "state": state})
     return [*traces, marks(~heard, "x", size, INK, {"role": "silent"})]
 
 
