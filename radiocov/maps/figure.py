@@ -240,28 +240,25 @@ def measured_traces(measured: MapMeasured, steps: list[dict[str, Any]]) -> list[
     samples were not heard."""
 
     def marks(of: np.ndarray, symbol: str, size: float, colour: Any, meta: dict[str, Any]) -> go.Scatter:
-        line = {"width": 0 if symbol == "circle" else 1.2, "color": PAPER}
         return go.Scatter(
             x=[round(float(v)) for v in measured.x[of]], y=[round(float(v)) for v in measured.y[of]], mode="markers",
-            marker={"symbol": symbol, "size": size, "color": colour, "opacity": 1, "line": line},
+            marker={"symbol": symbol, "size": size, "color": colour, "opacity": 1, "line": {"width": 0}},
             customdata=np.flatnonzero(of).tolist(), hoverinfo="none", meta=meta | {"card": "cell"},
         )  # fmt: skip
 
-    heard = np.isfinite(measured.level_dbm)
-    size = 11 * max(0.6, crowding(len(measured.x) // 8))
-
-    def coloured(of: np.ndarray, colours: list[str], meta: dict[str, Any]) -> list[go.Scatter]:
+    def rimmed(of: np.ndarray, symbol: str, colour: Any, rim: str, meta: dict[str, Any]) -> list[go.Scatter]:
         # one rim around all of a drive: marks with rims of their own, in a row, would show little but rims
-        rim = marks(of, "circle", size + 2.4, INK, meta)
-        rim.update(hoverinfo="skip")
-        return [rim, marks(of, "circle", size, colours, meta)]
+        size = 11 * max(0.6, crowding(len(measured.x) // 8))
+        return [marks(of, symbol, size + 2.4, rim, meta).update(hoverinfo="skip"),
+                marks(of, symbol, size, colour, meta)]  # fmt: skip
 
-    traces = coloured(heard, colours_of(measured.level_dbm[heard], steps), {"role": "measured"})
+    heard = np.isfinite(measured.level_dbm)
+    traces = rimmed(heard, "circle", colours_of(measured.level_dbm[heard], steps), INK, {"role": "measured"})
     for state, residual_db in measured.residual_db.items():
         known = np.isfinite(residual_db)
         colours = colours_of(residual_db[known], residual_steps())
-        traces += coloured(known, colours, {"role": "residual", "state": state})
-    return [*traces, marks(~heard, "x", size, INK, {"role": "silent"})]
+        traces += rimmed(known, "circle", colours, INK, {"role": "residual", "state": state})
+    return traces + rimmed(~heard, "x", INK, PAPER, {"role": "silent"})
 
 
 def road_traces(data: MapData, tolerance: float) -> list[go.Scatter]:
