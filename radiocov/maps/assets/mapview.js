@@ -93,3 +93,13 @@ function pointOf(event) { // plane coordinates [m] of a pointer event
   };
 }
 
+// On paper the map gets a size of its own: the drawing does not follow the page's print layout by itself.
+function fitPaper() {
+  plot.parentElement.classList.add('on-paper');
+  Plotly.relayout(plot, { width: plot.clientWidth, height: plot.clientHeight });
+}
+
+function leavePaper() {
+  plot.parentElement.classList.remove('on-paper');
+  Plotly.relayout(plot, { width: null, height: null, autosize: true });
+}

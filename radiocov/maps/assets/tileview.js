@@ -14,7 +14,7 @@ const TOOLS = { // the map's own layers for what tools draw
   ],
   pick: [{ type: 'circle', paint: { 'circle-radius': 8, 'circle-color': '#ffffff', 'circle-opacity': 0.25, 'circle-stroke-color': INK_COLOUR, 'circle-stroke-width': 3 } }],
 };
-let basemapShown = '';
+let basemapShown = '', coverShown = '';
 const PAPER_COLOUR = '#ffffff';
 let lastPointer = { clientX: 0, clientY: 0 };
 
@@ -112,6 +112,7 @@ async function startMap() {
   }, { displayModeBar: false, scrollZoom: true, responsive: true, showTips: false, displaylogo: false });
   const map = mapObject();
   refreshPictures();
+  coverShown = tileAddress();
   for (const [role, layers] of Object.entries(TOOLS)) {
     map.addSource(role, { type: 'geojson', data: { type: 'FeatureCollection', features: [] } });
     layers.forEach((layer, i) => map.addLayer({ id: `${role}-${i}`, source: role, ...layer }));
@@ -130,7 +131,8 @@ async function startMap() {
 
 async function refreshLayer() {
   await whileBusy(async (overtaken) => {
-    mapObject().getSource('cover').setTiles([tileAddress()]);
+    if (coverShown !== tileAddress()) mapObject().getSource('cover').setTiles([tileAddress()]);
+    coverShown = tileAddress();
     refreshPictures();
     await tilesThere();
     if (!overtaken()) tellLayer();
@@ -165,7 +167,13 @@ function setLine(role, points) { // what a tool draws: a line with gaps where x 
   mapObject().getSource(role).setData({ type: 'FeatureCollection', features });
 }
 
-function pictureOfMap(width, height) { return Plotly.toImage(plot, { format: 'png', width, height, scale: 2 }); }
+function pictureOfMap() { // the canvas can be read only while it is drawn
+  const map = mapObject();
+  return new Promise((resolve) => {
+    map.once('render', () => resolve(map.getCanvas().toDataURL('image/png')));
+    map.triggerRepaint();
+  });
+}
 
 // --- view -----------------------------------------------------------------------------------------------------
 
@@ -231,3 +239,20 @@ function refreshNames(force) {
 }
 
 function pixelAt(x, y) { return x >= GRID.x && x < GRID.right && y > GRID.bottom && y <= GRID.y ? 0 : -1; }
+
+// The map's own canvas is empty on paper: what it shows is copied into one that is not.
+function fitPaper() {
+  const map = mapObject();
+  const paper = el('canvas', { id: 'paper', width: map.getCanvas().width, height: map.getCanvas().height });
+  map.redraw();
+  paper.getContext('2d').drawImage(map.getCanvas(), 0, 0);
+  // of the size that it has on the screen, so that the scale holds
+  Object.assign(plot.parentElement.style, { width: `${plot.clientWidth}px`, height: `${plot.clientHeight}px` });
+  plot.after(paper);
+}
+
+function leavePaper() {
+  const paper = document.getElementById('paper');
+  if (paper) paper.remove();
+  Object.assign(plot.parentElement.style, { width: '', height: '' });
+}
