@@ -51,9 +51,18 @@ def test_the_page_of_a_project_says_gaps_and_shares_of_sites(radiocov, small_com
     assert sum(shares) == pytest.approx(100.0, abs=0.05 * len(shares))
 
 
+def test_a_drive_elsewhere_is_said_not_to_show(radiocov, small_computed, tmp_path):
+    rows = [f"2018-03-01T00:{n:02d}:00Z,A,30.0,{110 + n / 1000},-90,talk_out,serving" for n in range(60)]
+    log = tmp_path / "away.csv"
+    log.write_text("\n".join(["time,device_id,lat,lon,rssi_dbm,direction,role", *rows]) + "\n")
+    ran = radiocov("map", small_computed, "--logs", log, "--datum", "wgs84", "-o", tmp_path / "map.html", "-q")
+    assert ran.code == 0 and "the map has no measured points" in ran.err and (tmp_path / "map.html").is_file()
+
+
 @pytest.mark.parametrize("arguments,words", [
     (["--fleet"], "fleet.sqlite"),
     (["--logs", "LOG"], "--datum"),
+    (["--store", "sqlite:////nowhere/fleet.sqlite"], "fleet.sqlite"),
     (["--logs", "LOG", "--fleet"], "give either --logs or --fleet"),
     (["--logs", "LOG", "--datum", "wgs84", "--measured-with", "vehicel"], 'did you mean "vehicle"?'),
 ])  # fmt: skip
