@@ -216,7 +216,7 @@ def test_a_basemap_is_fetched_only_when_asked_for_and_warned_of(shown):
     shown.page.fill("#basemap-own", "https://wprd01.is.autonavi.com/tiles/{z}/{x}/{y}.png")
     shown.page.keyboard.press("Tab")
     shown.page.wait_for_function("() => document.getElementById('basemap-warning').textContent.includes('GCJ-02')")
-    shown.page.wait_for_timeout(500)
+    shown.page.wait_for_function("() => document.getElementById('said').textContent.includes('cannot be fetched')")
     assert shown.foreign and all("autonavi" in url for url in shown.foreign)
     shown.page.select_option("#basemap", "")
     shown.page.wait_for_function("() => document.getElementById('basemap-warning').textContent === ''")

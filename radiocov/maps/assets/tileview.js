@@ -121,6 +121,7 @@ async function startMap() {
   map.on('styledata', polishTexts);
   map.on('moveend', afterMove);
   map.on('move', decorate);
+  map.on('error', (event) => { if (event.sourceId === 'basemap') say(t('basemap_failed')); });
   plot.on('plotly_hover', (event) => showHover({ points: event.points, event: lastPointer }));
   plot.on('plotly_unhover', hideHover);
   plot.addEventListener('pointermove', (event) => { lastPointer = event; }, true);
