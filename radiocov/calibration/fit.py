@@ -27,7 +27,9 @@ from radiocov.problems import Problem
 
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
 ROUNDS = 200
-SAME = 2e-3  # relative change of every standard deviation in a round
+SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
+ROUGHLY = 0.02  # the same, while blocks are chosen
+AHEAD = 1.5  # small variances creep: go further than the fixed point says
 BLOCKS_M = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 FIRST_BLOCK = 2
 CHOOSING_CELLS = 20_000  # enough to choose the side of blocks
@@ -168,18 +170,18 @@ def _chosen(cells, extra, clutter_m, terms, sides, freedom) -> Found:
         if not 0 <= number < len(sides):
             return -math.inf
         if number not in tried:
-            tried[number] = solve(prepare(some, these, clutter_m, terms, sides[number]), freedom)
+            tried[number] = solve(prepare(some, these, clutter_m, terms, sides[number]), freedom, same=ROUGHLY)
         return tried[number].evidence
 
     best = FIRST_BLOCK
     while (better := max((best - 1, best, best + 1), key=at)) != best:
         best = better
-    if some is cells:
-        return tried[best]
     return solve(prepare(cells, extra, clutter_m, terms, sides[best]), freedom, tried[best].variances)
 
 
-def solve(problem: Problemset, freedom: float | None = None, start: Variances | None = None) -> Found:
+def solve(
+    problem: Problemset, freedom: float | None = None, start: Variances | None = None, same: float = SAME
+) -> Found:
     """Alternate between effects and variances until neither changes."""
     layout, observed, cells = problem.layout, problem.observed, problem.cells
     variances = start or Variances(
@@ -188,7 +190,7 @@ def solve(problem: Problemset, freedom: float | None = None, start: Variances | 
     )  # fmt: skip
     if freedom is not None:
         variances.freedom = freedom
-    state = mixed.State(np.zeros(layout.size), np.zeros(layout.places), np.zeros(layout.blocks))
+    state = mixed.State(_first_guess(problem), np.zeros(layout.places), np.zeros(layout.blocks))
     steps = 0
     for rounds in range(1, ROUNDS + 1):
         priors = problem.priors(variances)
@@ -203,7 +205,7 @@ def solve(problem: Problemset, freedom: float | None = None, start: Variances | 
         variances = _updated(problem, before, state, spread, v_place, v_common, terms, v_mu, scale)
         if freedom is None:
             variances = _freer(problem, variances, state)
-        if state.settled and before.freedom == variances.freedom and _change(before, variances) < SAME:
+        if state.settled and before.freedom == variances.freedom and _change(before, variances) < same:
             break
     else:
         raise _unsettled(f"the variances still change after {ROUNDS} rounds")
@@ -232,6 +234,21 @@ def solve(problem: Problemset, freedom: float | None = None, start: Variances | 
     return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
 
 
+def _first_guess(problem: Problemset) -> np.ndarray:
+    """Effects to start from: receivers of unknown zero where half of their levels are, since the tails of Student's t
+    pull hardly at all from afar."""
+    layout, cells = problem.layout, problem.cells
+    theta, heard = np.zeros(layout.size), cells.censored == NONE
+    residual = cells.level_dbm - cells.predicted_dbm
+    for group, zero in enumerate(problem.open_zero):
+        if not zero:
+            continue
+        for k in np.unique(layout.group[group][heard]):
+            theta[layout.first[group] + k] = np.median(residual[heard & (layout.group[group] == k)])
+        break  # a second group starts from what the first leaves
+    return theta
+
+
 def _unsettled(how: str) -> CalibrationError:
     return CalibrationError(
         Problem("", "", f"the fit did not settle: {how}", "look for cells with extreme levels or weights")
@@ -249,8 +266,10 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
         groups.append(sd if zero else _spread_of(state.theta[mine], diagonal[mine], sd, group.sd_db, group.weight))
     place, common = old.place, old.common
     if layout.places:
-        place = _spread_of(state.place, v_place, old.place, PLACE_DB, PLACE_WEIGHT)
-        common = _spread_of(state.common, v_common, old.common, PLACE_DB, PLACE_WEIGHT)
+        place, common = (
+            sd * (_spread_of(effect, variance, sd, PLACE_DB, PLACE_WEIGHT) / sd) ** AHEAD
+            for effect, variance, sd in ((state.place, v_place, old.place), (state.common, v_common, old.common))
+        )
 
     classes, kind = len(cells.classes), cells.clutter
     heard = cells.censored == NONE

@@ -139,4 +139,5 @@ class Calibration:
     validity: dict[str, Any] = dataclasses.field(default_factory=dict)
     validation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    device_covariance: np.ndarray | None = None  # (devices, rows of covariance); for validation, in no file
     advice: tuple[str, ...] = ()

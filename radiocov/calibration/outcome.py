@@ -65,6 +65,7 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
     return Calibration(
         fixed=fixed,
         covariance=found.covariance[:kept, :kept],
+        device_covariance=found.covariance[kept:, :kept],
         classes=effects(0, cells.classes, cells.clutter, few("class", len(cells.classes) == 1)),
         sites=effects(1, cells.sites, cells.site, few("site", len(cells.sites) == 1)),
         devices=effects(2, problem.devices, layout.group[2], few("handset", len(problem.devices) == 1)),
@@ -172,6 +173,14 @@ def corrected(cells: Cells, calibration: Calibration, extra: Sequence[Column] = 
     known = calibration.devices
     level = level + np.array([known[name].value if name in known else 0.0 for name in names])[device]
     sd = np.array([known[name].sd if name in known else calibration.device_db for name in names])
+    if calibration.device_covariance is not None:
+        row = np.array([list(known).index(name) if name in known else -1 for name in names])[device]
+        mine = row >= 0
+        crossed = calibration.device_covariance[row[mine]]
+        with_rest = np.einsum("ia,ia->i", x[mine], crossed[:, :q])
+        for at in where:
+            with_rest += np.where(at[mine] >= 0, crossed[np.arange(len(crossed)), np.maximum(at[mine], 0)], 0.0)
+        variance[mine] += 2 * with_rest
     spreads = calibration.sigma_db
     sigma = np.array([spreads[name].value if name in spreads else UNSEEN_SIGMA_DB for name in cells.classes])
-    return level, np.sqrt(np.maximum(variance, 0.0) + sd[device] ** 2 + sigma[cells.clutter] ** 2)
+    return level, np.sqrt(np.maximum(variance + sd[device] ** 2, 0.0) + sigma[cells.clutter] ** 2)

@@ -24,9 +24,10 @@ FOLLOWS_CELLS = 60
 FAR_DB = 40.0  # median residual: no feeder or body explains it
 WEAKEST_DBM, STRONGEST_DBM = -150.0, 10.0  # below the thermal noise of 6 kHz; above 10 mW at a receiver
 SAME_BAND, NEAR_BAND = 0.1, 0.02  # relative differences of frequency
-SWAPPED_DB = 3.0  # by how much the other direction must fit better
-OFF_CELLS = 15
-OFF_DB = 25.0  # below the site's other days and the other sites of the day
+SWAPPED_DB = 3.0  # differences between the directions' predictions that tell something
+OFF_CELLS = 20
+OFF_DB = 20.0  # below what the other days and sites say: three standard deviations
+SILENT_DB = 12.0  # expected this far above its limit, one cell of 20 is silent
 OFF_SHARE = 0.9
 ODD_HANDSET_DB = 15.0
 UNSET_DBM = (0.0, -1.0, -127.0, -128.0, -255.0)  # what firmware writes where it has no level
@@ -139,8 +140,8 @@ def _levels(cells: Cells) -> Iterator[Problem]:
 
 
 def _follows(cells: Cells, heard: np.ndarray) -> tuple[float, int]:
-    """Rank correlation of level and prediction within sites and handsets of 10 or more cells; the cells in them."""
-    group = (cells.site * len(cells.devices) + cells.device)[heard]
+    """Rank correlation of level and prediction within sites and handsets of 10 cells or more; the cells in them."""
+    group = ((cells.site * len(cells.devices) + cells.device) * 2 + cells.talk_in)[heard]
     level, predicted = cells.level_dbm[heard], cells.predicted_dbm[heard]
     total, used = 0.0, 0
     for g in np.unique(group):
@@ -154,28 +155,38 @@ def _follows(cells: Cells, heard: np.ndarray) -> tuple[float, int]:
 
 
 def _directions(cells: Cells, other_dbm: np.ndarray | None) -> Iterator[Problem]:
-    """Talk-in taken for talk-out: then the other direction's prediction fits, in its level and from site to site."""
+    """Talk-in taken for talk-out, or the reverse. The model's own offset is unknown, so that what tells is how the
+    residual differs between directions, or from site to site, with the difference of the two predictions."""
     heard = cells.censored == NONE
     if other_dbm is None or cells.relative:
         return
-    own, other = (cells.level_dbm - p for p in (cells.predicted_dbm, other_dbm))
-    for talk_in in np.unique(cells.talk_in[heard]):
-        mine = heard & (cells.talk_in == talk_in)
-        differs = np.abs(np.median((cells.predicted_dbm - other_dbm)[mine]))
-        if mine.sum() < FEWEST or differs < SWAPPED_DB:
-            continue
-        gain = abs(np.median(own[mine])) - abs(np.median(other[mine]))
-        tighter = _spread(own[mine]) - _spread(other[mine])
-        name, reverse = ("talk-in", "talk-out") if talk_in else ("talk-out", "talk-in")
-        said = (
-            f"levels given as {name} lie {abs(np.median(own[mine])):.1f} dB from its prediction and "
-            f"{abs(np.median(other[mine])):.1f} dB from that of {reverse}"
-        )
-        both = len(np.unique(cells.talk_in[heard])) == 2
-        if gain > SWAPPED_DB and tighter > -0.5 and (both or gain > 2 * SWAPPED_DB):
-            yield _fault(said, "the directions look swapped: say in the log's description what was measured")
-        elif gain > SWAPPED_DB:
-            yield _doubt(said, "make sure that the directions are not swapped")
+    own, other = (np.where(heard, cells.level_dbm - p, np.nan) for p in (cells.predicted_dbm, other_dbm))
+    directions = [heard & (cells.talk_in == side) for side in (False, True)]
+    given, reverse = ("talk-in", "talk-out") if cells.talk_in[heard].all() else ("talk-out", "talk-in")
+    remedy = "say in the log's description what was measured"
+    if all(mine.sum() >= FEWEST for mine in directions):
+        out, back = directions
+        gap, turned = (abs(np.median(r[out]) - np.median(r[back])) for r in (own, other))
+        if gap > 2 * SWAPPED_DB and turned < gap / 2:
+            yield _fault(
+                f"talk-out and talk-in lie {gap:.1f} dB apart about their predictions, and {turned:.1f} dB about "
+                "each other's: the directions look swapped", remedy,
+            )  # fmt: skip
+        return
+    sites = [s for s in np.unique(cells.site[heard]) if np.sum(heard & (cells.site == s)) >= 10]
+    by_site = np.array([[np.median(r[heard & (cells.site == s)]) for s in sites] for r in (own, other)])
+    if len(sites) >= 4 and np.std(by_site[0] - by_site[1]) > SWAPPED_DB:
+        apart, turned = np.std(by_site, axis=1)
+        if turned < apart / 2:
+            yield _fault(
+                f"sites lie {apart:.1f} dB apart about the prediction of {given} and {turned:.1f} dB about that of "
+                f"{reverse}: the directions look swapped", remedy,
+            )  # fmt: skip
+            return
+    near, far = abs(np.nanmedian(other)), abs(np.nanmedian(own))
+    if far - near > 3 * SWAPPED_DB:
+        said = f"levels lie {far:.1f} dB from the prediction of {given} and {near:.1f} dB from that of {reverse}"
+        yield _doubt(said, f"make sure that they are {given}")
 
 
 def _off(cells: Cells) -> Iterator[Problem]:
@@ -184,7 +195,7 @@ def _off(cells: Cells) -> Iterator[Problem]:
         date = np.datetime64(int(day), "D")
         yield _fault(
             f"{cells.sites[site]} {said} at {count} cells on {date}: its transmitter was off, or it was another site",
-            "leave that day of the site out, or correct the state of the network on that day",
+            "leave that day of the site out ([calibration] off), or correct the state of the network on that day",
         )
 
 
@@ -196,8 +207,7 @@ def off_periods(cells: Cells) -> list[tuple[int, int, int, str]]:
     if not heard.any():
         return []
     usual = float(np.median(expected[heard]))
-    # cells that cannot be silent by chance: predicted far above the limit, the usual offset taken off
-    strong = (cells.censored == BELOW) & (expected - usual < -OFF_DB)
+    strong = (cells.censored == BELOW) & (expected - usual < -SILENT_DB)
     found = []
     key = cells.site.astype(np.int64) * 1_000_000 + cells.day
     for one in np.unique(key):
@@ -211,7 +221,7 @@ def off_periods(cells: Cells) -> list[tuple[int, int, int, str]]:
             continue
         if (surely | weak).sum() >= OFF_SHARE * told.sum() and elsewhere.sum() >= OFF_CELLS:
             silent = surely.sum() > weak.sum()
-            said = f"was not heard although predicted {OFF_DB:.0f} dB above the limit or more" if silent else (
+            said = f"was not heard although expected {SILENT_DB:.0f} dB above the limit or more" if silent else (
                 f"lies {usual - np.median(expected[weak]):.0f} dB below what the other levels say")  # fmt: skip
             found.append((site, day, int((surely | weak).sum()), said))
     return found

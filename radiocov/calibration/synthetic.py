@@ -8,7 +8,7 @@ each cell, and the error of the local mean; levels below the limit are censored.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def draw(truth: Truth, cells: int, censored: float = 0.0) -> Drawn:
 
 
 def area(truth: Truth, like: Drawn, places: int) -> Drawn:
-    """The same truth, sites and field at random places of the square, none censored: what a coverage share is of."""
+    """The same truth, sites and field at random places of the square, none censored, with the fleet's mean handset:
+    what a coverage share is of."""
     rng = np.random.default_rng(truth.seed)
     site_xy = rng.uniform(0.05, 0.95, (truth.sites, 2)) * truth.side_m
     height = rng.choice([15.0, 20.0, 30.0, 45.0, 60.0, 90.0], truth.sites)
@@ -75,7 +76,8 @@ def area(truth: Truth, like: Drawn, places: int) -> Drawn:
     site = np.repeat(np.arange(truth.sites), places)
     x, y = np.tile(x, truth.sites), np.tile(y, truth.sites)
     nothing = np.zeros(len(x), int)
-    return _measured(own, truth, site_xy, height, site, x, y, nothing, nothing, 0.0, like)
+    there = _measured(own, truth, site_xy, height, site, x, y, nothing, nothing, 0.0, like)
+    return replace(there, cells=replace(there.cells, devices=("fleet",)))
 
 
 def _roads(rng, truth: Truth, places: int):
@@ -108,7 +110,7 @@ def _measured(rng, truth, site_xy, height, site, x, y, device, day, censored, li
     predicted = 47.0 - free - excess
     drawn = np.random.default_rng([truth.seed, 4])
     site_db = drawn.normal(0, truth.site_db, truth.sites) if like is None else like.site_db
-    device_db = drawn.normal(0, truth.device_db, truth.devices) if like is None else np.zeros(truth.devices)
+    device_db = drawn.normal(0, truth.device_db, truth.devices) if like is None else np.zeros(1)
     common = Waves(np.random.default_rng([truth.seed, 5]), truth.range_m)
     own = [Waves(np.random.default_rng([truth.seed, 6, s]), truth.range_m) for s in range(truth.sites)]
     field = truth.common_db * common(x, y)
@@ -129,7 +131,7 @@ def _measured(rng, truth, site_xy, height, site, x, y, device, day, censored, li
         level_dbm=np.where(below, limit, seen), censored=np.where(below, BELOW, NONE), samples=np.full(n, 50),
         error_db=np.full(n, truth.error_db), predicted_dbm=predicted, distance_km=distance, excess_db=excess,
         tx_height_m=height[site], weight=np.ones(n), talk_in=np.zeros(n, bool),
-        sites=tuple(f"S{s:02}" for s in range(truth.sites)), devices=tuple(f"H{d:03}" for d in range(truth.devices)),
+        sites=tuple(f"S{s:02}" for s in range(truth.sites)), devices=tuple(f"H{d:03}" for d in range(len(device_db))),
         classes=CLASSES[: len(truth.class_db)], frequency_mhz=frequency,
     )  # fmt: skip
     return Drawn(cells, site_db, device_db, level)

@@ -30,13 +30,15 @@ SHOWN = 12  # sites and handsets, those farthest from the others
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the report.")
 @click.option("--relative", is_flag=True, help="Levels are dB from an unknown zero of each receiver.")
 @click.option("--clutter-heights", is_flag=True, help="Fit effective clutter heights, too.")
+@click.option("--leave-out", "splits", multiple=True, type=click.Choice(["sites", "areas", "days", "random", "none"]),
+              help="What to leave out for the proof; may be given several times. Default: all in turn.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Fit and validate, and write no calibration.")
 @reading_options
 @json_option
 @quiet_option
 def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_file: str | None, lang: str,
-              relative: bool, clutter_heights: bool, dry_run: bool, as_json: bool, quiet: bool,
-              **reading: Any) -> None:  # fmt: skip
+              relative: bool, clutter_heights: bool, splits: tuple[str, ...], dry_run: bool, as_json: bool,
+              quiet: bool, **reading: Any) -> None:  # fmt: skip
     """Fit the model to measured levels, prove it on levels that were left out, and write calibration.toml.
 
     LOGS are drive logs (`radiocov logs formats`) that name the serving site; without any, the project's fleet store
@@ -57,6 +59,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
     from radiocov.calibration.files import write_calibration
     from radiocov.calibration.rows import read_rows
     from radiocov.calibration.run import calibrate as run
+    from radiocov.calibration.validate import SPLITS
 
     inputs = read_all(project)
     if relative:
@@ -66,7 +69,8 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
     declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
     with progress(quiet or as_json) as show:
         read = read_rows(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
-        made = run(inputs, read, clutter_heights, show)
+        chosen = [split for split in splits or SPLITS if split != "none"]
+        made = run(inputs, read, clutter_heights, show, chosen)
         page = None
         if report_file:
             from radiocov.report.calibration import render
@@ -88,7 +92,11 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         if rows:
             print_table(title, headings, rows, {1, 2, 3})
     click.echo(shown.field_line(made.calibration))
-    print_table("Errors in what was left out", *shown.validation(made), set(range(2, 13)))
+    headings, rows = shown.validation(made)
+    if rows:
+        print_table("Errors in what was left out", headings, rows, set(range(2, 13)))
+    else:
+        click.echo("Nothing was left out: this calibration is fitted and not proved.")
     for line in made.calibration.advice:
         click.echo(f"note: {line}")
     for one in written:
