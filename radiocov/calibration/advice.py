@@ -2,8 +2,8 @@
 
 To first order an error e(x) of the level at x changes the share of a target by the sum of a(x) e(x), where
 a = weight phi(z) / sigma, z = Phi^-1(probability): places whose service is in doubt count, those served for certain
-or not at all do not. With the covariance C of what is unknown after the calibration, the field beside measured places
-and each site's own effect, the variance of the share is a'Ca, and measuring at y lessens it by
+or not at all do not. With the covariance C of what is unknown after the calibration, the field given what was
+measured and each site's own effect, the variance of the share is a'Ca, and measuring at y lessens it by
 
     (Ca)(y)^2 / (C(y, y) + noise2(y)).
 
@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import shapely
-from scipy import fft
+from scipy.signal import oaconvolve
 from scipy.special import ndtri
 
-from radiocov.calibration.kriging import Kriging
+from radiocov.calibration.kriging import REACH
 from radiocov.calibration.model import Calibration
 from radiocov.coverage.results import StateResults
 from radiocov.features import write_features
@@ -81,7 +81,7 @@ def advise(inputs: Inputs, results: StateResults, calibration: Calibration, limi
     if whole <= 0.0:
         return []
     noise2 = (calibration.field.nugget_db**2 + 1.0) / np.maximum(squares.km * 1000.0 / squares.pixel_m, 1.0)
-    variance, learnt, found = unknown.variance.copy(), [], []
+    variance, learnt, found = unknown.variance, [], []
     open_ = squares.km >= LEAST_KM
     for rank in range(1, limit + 1):
         gain = np.where(open_, sum(c**2 for c in towards) / (variance + noise2), 0.0)
@@ -186,7 +186,8 @@ class _Squares:
         ends = np.stack([[s.u - s.du, s.v - s.dv], [s.u + s.du, s.v + s.dv]]).transpose(2, 0, 1)[mine]
         lines = shapely.line_merge(shapely.multilinestrings(shapely.linestrings(ends)))
         lines = shapely.simplify(lines, 0.05)
-        middle = shapely.get_coordinates(shapely.line_interpolate_point(shapely.get_parts(lines)[0], 0.5, True))[0]
+        line = shapely.get_parts(lines)[0]
+        middle = shapely.get_coordinates(shapely.line_interpolate_point(line, 0.5, normalized=True))[0]
         names = dict.fromkeys(filter(None, (self.ways[i].road or self.ways[i].class_ for i in s.road[mine])))
         number = int(self.server[row, col])
         site = self.results.manifest["servers"][number - 1] if number else ""
@@ -197,39 +198,93 @@ class _Squares:
 
 
 class _Unknown:
-    """Covariance between squares of what the calibration leaves unknown, dB2; field2: the field's part of it."""
+    """Covariance between squares of what the calibration leaves unknown, dB2, each as its best server is received.
+
+    field2: variance of the field there given what was measured of that server; site2: of the server's own effect;
+    variance: both. A measured square tells of those within `REACH` ranges.
+    """
 
     def __init__(self, squares: _Squares, calibration: Calibration) -> None:
-        field, there = calibration.field, calibration.residuals
-        names = ["", *squares.results.manifest["servers"]]
-        self.server = squares.server
-        known = {name: i for i, name in enumerate(there.sites)} if there is not None else {}
-        site = np.array([known.get(name, -1) for name in names])[self.server]
-        x, y = squares.results.grid.centre_xy(squares.row.ravel(), squares.col.ravel())
-        sd = np.full(squares.shape, np.hypot(field.common_db, field.own_db))
-        if there is not None and len(there) and field.range_m > 0:
-            sd = Kriging(field, there).predict(x, y, site.ravel())[1].reshape(squares.shape)
-        self.sd = np.where(self.server > 0, sd, 0.0)
-        own2 = [0.0] + [calibration.sites[n].sd ** 2 if n in calibration.sites else calibration.site_db**2
-                        for n in names[1:]]  # fmt: skip
-        self.site2 = np.array(own2)[self.server]
-        self.field2 = self.sd**2
-        self.variance = self.field2 + self.site2
-        apart = squares.side * squares.pixel_m / max(field.range_m, 1e-9)
-        padded = [fft.next_fast_len(2 * n) for n in squares.shape]
-        steps = [np.minimum(np.arange(n), n - np.arange(n)) * apart for n in padded]
-        self._fading = fft.rfft2(np.exp(-np.hypot(steps[0][:, None], steps[1][None, :])))
-        self._padded, self._apart, self.shape = padded, apart, squares.shape
+        field, names = calibration.field, ["", *squares.results.manifest["servers"]]
+        self.server, self.shape = squares.server, squares.shape
+        self._common2, self._own2 = (field.common_db**2, field.own_db**2) if field.range_m > 0 else (0.0, 0.0)
+        sites = calibration.sites
+        own2 = [sites[n].sd ** 2 if n in sites else calibration.site_db**2 for n in names[1:]]
+        self.site2 = np.array([0.0, *own2])[self.server]
+        self.field2 = np.where(self.server > 0, self._common2 + self._own2, 0.0)
+        self._apart = squares.side * squares.pixel_m / max(field.range_m, 1e-9)  # ranges
+        self._around = int(REACH / self._apart) + 1
+        self._learnt: list[tuple[np.ndarray, tuple[slice, slice]]] = []
+        self._telling: dict[tuple[int, int], list[int]] = {}
+        for at, noise2 in self._measured(squares, calibration, names):
+            self._learn(at, noise2)
 
-    def towards(self, a: np.ndarray) -> np.ndarray:
-        """The covariance times a."""
-        spread = fft.irfft2(self._fading * fft.rfft2(self.sd * a, self._padded), self._padded)
-        sums = np.bincount(self.server.ravel(), a.ravel())
-        return self.sd * spread[: self.shape[0], : self.shape[1]] + self.site2 * sums[self.server]
+    @property
+    def variance(self) -> np.ndarray:
+        return self.field2 + self.site2
+
+    def _measured(self, squares: _Squares, calibration: Calibration, names: list[str]) -> Iterator[tuple[Any, float]]:
+        """Squares in which their best server was measured, and the variance of the mean there about the field."""
+        there = calibration.residuals
+        if there is None or not len(there) or not self._common2 + self._own2:
+            return
+        numbers = {name: i for i, name in enumerate(names)}
+        number = np.array([numbers.get(name, -1) for name in there.sites])[there.site]
+        row, col = (np.round(v).astype(np.int64) // squares.side
+                    for v in squares.results.grid.rowcol(there.x_m, there.y_m))  # fmt: skip
+        inside = (row >= 0) & (col >= 0) & (row < self.shape[0]) & (col < self.shape[1])
+        row, col, number, error = (v[inside] for v in (row, col, number, there.error_db))
+        mine = self.server[row, col] == number
+        told = np.zeros(self.shape)
+        np.add.at(told, (row[mine], col[mine]), 1.0 / (calibration.field.nugget_db**2 + error[mine] ** 2))
+        for at in zip(*np.nonzero(told), strict=True):
+            yield at, 1.0 / float(told[at])
+
+    def _near(self, row: int, col: int) -> tuple[slice, slice]:
+        return tuple(slice(max(at - self._around, 0), at + self._around + 1) for at in (row, col))
+
+    def _learn(self, at: tuple[int, int], noise2: float) -> None:
+        here = self._near(*at)
+        step = self._field_column(*at)[here] / np.sqrt(self.field2[at] + noise2)
+        self.field2[here] = np.maximum(self.field2[here] - step**2, 0.0)
+        self._learnt.append((step, here))
+        for r in range(here[0].start, min(here[0].stop, self.shape[0])):
+            for c in range(here[1].start, min(here[1].stop, self.shape[1])):
+                self._telling.setdefault((r, c), []).append(len(self._learnt) - 1)
+
+    def _field_column(self, row: int, col: int) -> np.ndarray:
+        out = np.zeros(self.shape)
+        here = self._near(row, col)
+        r, c = np.ogrid[: self.shape[0], : self.shape[1]]
+        faded = np.exp(-np.hypot(r[here[0]] - row, c[:, here[1]] - col) * self._apart)
+        server = self.server[here]
+        share = self._common2 + np.where(server == self.server[row, col], self._own2, 0.0)
+        out[here] = np.where((server > 0) & (self.server[row, col] > 0), share * faded, 0.0)
+        for number in self._telling.get((row, col), ()):
+            step, there = self._learnt[number]
+            out[there] -= step * step[row - there[0].start, col - there[1].start]
+        return out
 
     def column(self, row: int, col: int) -> np.ndarray:
         """Covariances of all squares with one."""
-        r, c = np.ogrid[: self.shape[0], : self.shape[1]]
-        faded = np.exp(-np.hypot(r - row, c - col) * self._apart)
         same = self.server == self.server[row, col]
-        return self.sd * self.sd[row, col] * faded + np.where(same, self.site2, 0.0)
+        return self._field_column(row, col) + np.where(same, self.site2, 0.0)
+
+    def towards(self, a: np.ndarray) -> np.ndarray:
+        """The covariance times a."""
+        sums = np.bincount(self.server.ravel(), a.ravel())
+        out = self._spread(np.where(self.server > 0, a, 0.0)) * self._common2
+        for number in np.unique(self.server[(self.server > 0) & (a != 0.0)]).tolist() if self._own2 else []:
+            mine = self.server == number
+            rows, cols = (np.flatnonzero(mine.any(axis=axis)) for axis in (1, 0))
+            box = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+            out[box] += self._own2 * np.where(mine[box], self._spread(np.where(mine[box], a[box], 0.0)), 0.0)
+        out = np.where(self.server > 0, out, 0.0)
+        for step, here in self._learnt:
+            out[here] -= step * float((step * a[here]).sum())
+        return out + self.site2 * sums[self.server]
+
+    def _spread(self, a: np.ndarray) -> np.ndarray:
+        """a taken with exp(-d / range) to every square within `_around`."""
+        offsets = np.arange(-self._around, self._around + 1) * self._apart
+        return oaconvolve(a, np.exp(-np.hypot(offsets[:, None], offsets[None, :])), mode="same") if a.size else a
