@@ -45,7 +45,7 @@ CLASSES = Group(4.0, 2.0, "clutter classes of one model differ by some 4 dB afte
 SITES = Group(3.0, 2.0, "antenna, cable and surroundings of a site: some 3 dB")
 DEVICES = Group(2.0, 2.0, "handsets of a type read within some 2 dB of each other")
 SIGMA = Group(7.0, 4.0, "published spreads about a tuned model: 6 to 9 dB")
-UNKNOWN_ZERO_DB = 60.0  # a receiver of relative levels: its zero is anywhere
+UNKNOWN_ZERO_DB = 1000.0  # a receiver of relative levels: its zero is anywhere, and no class has to stand in for it
 
 
 def standard_columns(cells: Cells) -> list[Column]:

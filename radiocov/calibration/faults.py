@@ -76,24 +76,31 @@ def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
 
 
 def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
-    """ProjectError where each direction fits the other one. swapped_db: (n,) what that adds to the prediction.
+    """ProjectError where levels fit the other direction. swapped_db: (n,) what that adds to the prediction.
 
-    Both cross the same obstacles, so that a model which errs does so alike in both: it is their difference that
-    tells, whatever the error. One direction alone is judged by `soundness`.
+    Both directions cross the same obstacles, so that a model which errs does so alike in both: with both in the logs
+    it is their difference that tells, else the level itself.
     """
-    off = []
-    for talk_in in (False, True):
-        mine = (cells.talk_in == talk_in) & (cells.censored == NONE)
-        if mine.sum() < FEWEST:
-            return
-        residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
-        off.append((np.median(residual), np.median(residual - swapped_db[mine])))
-    labelled, exchanged = (float(off[1][k] - off[0][k]) for k in (0, 1))
+    names, off = ("talk-out", "talk-in"), {}
+    for talk_in, name in enumerate(names):
+        mine = (cells.talk_in == bool(talk_in)) & (cells.censored == NONE)
+        if mine.sum() >= FEWEST:
+            residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
+            off[name] = np.median(residual), np.median(residual - swapped_db[mine])
+    if len(off) == 2:
+        labelled, exchanged = (float(off["talk-in"][k] - off["talk-out"][k]) for k in (0, 1))
+        said = f"talk-in is {labelled:+.1f} dB off against talk-out as labelled and {exchanged:+.1f} dB exchanged"
+    elif off:
+        name = next(iter(off))
+        labelled, exchanged = (float(v) for v in off[name])
+        other = names[1 - names.index(name)]
+        said = f"{name} levels are {labelled:+.1f} dB off as labelled and {exchanged:+.1f} dB as {other}"
+    else:
+        return
     if abs(labelled) >= SWAPPED_DB and abs(exchanged) <= SWAPPED_SHARE * abs(labelled):
-        raise ProjectError(Problem(
-            "logs", "direction", f"the directions look exchanged: talk-in is {labelled:+.1f} dB off against talk-out "
-            f"as labelled and {exchanged:+.1f} dB exchanged",
-            "correct the column, or the terminal ([calibration] terminal)"))  # fmt: skip
+        raise ProjectError(Problem("logs", "direction", f"the directions look exchanged: {said}",
+                                   "correct the column or the terminal ([calibration] terminal); if they are right, "
+                                   "set trust_direction = true"))  # fmt: skip
 
 
 def switched_off(at_site: np.ndarray, on_day: np.ndarray, sites: list[str], off: list[str]) -> np.ndarray:

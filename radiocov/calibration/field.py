@@ -196,19 +196,25 @@ class _Likelihood:
         return -float(np.sum(np.where(self.kind[t] == 0, heard, below)))
 
 
-def _best(likelihood: _Likelihood, spread2: float, start: Field | None = None) -> Field:
-    """The field of highest likelihood among those without one, with one part, two parts, and an axis."""
+def _best(likelihood: _Likelihood, spread2: float, chosen: Field | None = None) -> Field:
+    """The field of highest likelihood among those without one, with one part, two parts, and an axis.
+
+    chosen: the outcome of an earlier search, of whose parts the variances and the range are found anew.
+    """
     flat = minimize_scalar(
         lambda log: likelihood(Field(nugget_db=math.exp(0.5 * log))), bounds=(-6.0, math.log(spread2) + 3.0),
         method="bounded",
     )  # fmt: skip
     found = [(Field(nugget_db=math.exp(0.5 * flat.x)), float(flat.fun), 1)]
-    several = len(np.unique(likelihood.site)) > 1
-    for parts in (("own",), ("common",), ("common", "own")) if several else (("own",),):
+    every = (("own",), ("common",), ("common", "own")) if len(np.unique(likelihood.site)) > 1 else (("own",),)
+    if chosen is not None:
+        every = (tuple(name for name in ("common", "own") if getattr(chosen, f"{name}_db") > 0),)
+    start = chosen
+    for parts in every:
         found.append((*_climb(likelihood, parts, spread2, start), 2 + len(parts)))
         start = min(found[1:], key=lambda one: one[1])[0]
     best, least, _ = min(found, key=lambda one: 2.0 * one[1] + ASKED * one[2])
-    if best.range_m:
+    if best.range_m and (chosen is None or chosen.ratio > 1.0):
         turned, value = _turned(likelihood, best)
         if 2.0 * (least - value) > 2.0 * ASKED:
             best = turned

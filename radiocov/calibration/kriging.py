@@ -9,6 +9,8 @@ says next to nothing (exp(-REACH) = 2 %) and is left out.
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -19,6 +21,7 @@ from radiocov.calibration.model import Field, Residuals
 
 OWN, ANY = 16, 16  # nearest places of the site itself, of any site
 REACH = 4.0  # ranges
+MOST_THREADS, FEWEST_A_THREAD = 8, 500
 APART = 1e6  # ranges between the planes of two sites in the tree that keeps them apart
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -104,8 +107,21 @@ def whitened(count, lower, values, out):
         out[a] = total / lower[a, a]
 
 
+def conditional(near, first, *places_and_points) -> None:
+    """`_conditional` with the groups shared between threads; the last two arrays are filled."""
+    threads = min(os.cpu_count() or 1, MOST_THREADS, max(len(near) // FEWEST_A_THREAD, 1))
+    if threads == 1:
+        return _conditional(near, first, *places_and_points)
+    edges = np.linspace(0, len(near), threads + 1).astype(int)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [pool.submit(_conditional, near[a:b], first[a : b + 1], *places_and_points)
+                 for a, b in zip(edges[:-1], edges[1:], strict=True)]  # fmt: skip
+        for part in parts:
+            part.result()
+
+
 @kernel
-def conditional(
+def _conditional(
     near, first, u, v, site, value, noise, common2, own2, at_u, at_v, at_site, mean, variance
 ):  # fmt: skip
     """Mean and variance of the field at points: group g, points first[g] to first[g + 1], from places near[g]."""

@@ -32,10 +32,12 @@ PREDICTING = "predicting measured places"
 
 @dataclass
 class Paired:
-    """cells with the steps of their making. attenuation_db: (n,) of the antenna's pattern; swapped_db: how much the
-    prediction would change if its direction were the other one. doubts: what goes with a result from such cells."""
+    """cells with the local means they are and the steps of their making. attenuation_db: (n,) of the antenna's
+    pattern; swapped_db: how much the prediction would change if its direction were the other one. doubts: what goes
+    with a result from such cells."""
 
     cells: Cells
+    means: Means
     steps: list[Step]
     attenuation_db: np.ndarray
     swapped_db: np.ndarray
@@ -73,7 +75,7 @@ def pair(
         cells = dataclasses.replace(cells, clutter_slope_db_per_m=model.slopes(means, found, cells, progress))
     steps.append(Step("balance", "cells", len(cells), len(cells),
                       f"weights over sites and classes add up to {cells.weight.sum():.0f} cells"))  # fmt: skip
-    return Paired(cells, steps, found.attenuation_db, found.swapped_db)
+    return Paired(cells, means, steps, found.attenuation_db, found.swapped_db)
 
 
 def _said(steps: list[Step]) -> str:

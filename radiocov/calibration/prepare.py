@@ -62,6 +62,8 @@ class Means:
     samples: np.ndarray
     error_db: np.ndarray
     tx_power_dbm: np.ndarray
+    sample_dbm: np.ndarray  # mean of the samples in dB, and their spread about it: what single samples are judged by
+    sample_sd_db: np.ndarray
 
     def __len__(self) -> int:
         return len(self.x_m)
@@ -279,17 +281,19 @@ def _average(
     below = cells.total(bins.total(censored == BELOW)) / cells.total(bins.size)
     above = cells.total(bins.total(censored == ABOVE)) / cells.total(bins.size)
     state = np.where(below > 0.5, BELOW, np.where(above > 0.5, ABOVE, NONE))
-    limit = Groups(group).total(np.where(censored == NONE, 0.0, level))
-    limited = np.maximum(Groups(group).total(censored != NONE), 1)
+    whole = Groups(group)
+    limit = whole.total(np.where(censored == NONE, 0.0, level))
+    limited = np.maximum(whole.total(censored != NONE), 1)
     average = cells.total(weight * mean) / cells.total(weight)
     steps.append(Step("one a cell", "local means", len(bins), len(cells),
                       f"cells of {cell_m:g} m: several passes, or parts of a cell, joined"))  # fmt: skip
     first = bins.first[cells.first]
     means = Means(
-        Groups(group).mean(place.x), Groups(group).mean(place.y), place.site[first], rows.device[first],
+        whole.mean(place.x), whole.mean(place.y), place.site[first], rows.device[first],
         terminal[first], rows.where("direction", "talk_in")[first], rows.day[first],
         np.where(state == NONE, average, limit / limited), state, cells.total(bins.size).astype(np.int64),
         np.sqrt(cells.total(weight**2 * error**2)) / cells.total(weight), rows.tx_power_dbm[first],
+        whole.mean(level), np.sqrt(np.maximum(whole.mean(level**2) - whole.mean(level) ** 2, 0.0)),
     )  # fmt: skip
     return Prepared(means, steps, shape, spread)
 

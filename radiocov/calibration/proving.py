@@ -41,23 +41,23 @@ class Proof:
 
 
 def predictor(like: Calibration, crs: str, stated: Mapping[str, float] | None = None) -> Predictor:
-    """The whole of it, field and all, as it would be made of other cells. like: a fit whose blocks and tails are
-    taken over, which saves the search for them."""
+    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose blocks, tails and
+    covariance of the field are taken over, which saves the search for them; effects and residuals are not."""
 
     def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
         fitted = fit(train, clutter_m=stated, block_m=like.provenance["block_m"], freedom=like.degrees_of_freedom)
-        return predicted(test, with_field(fitted, train, crs))
+        return predicted(test, with_field(fitted, train, crs, like.field))
 
     return predict
 
 
 def prove(
-    cells: Cells, fitted: Calibration, crs: str, threshold_dbm: float | None,
+    cells: Cells, calibration: Calibration, crs: str, threshold_dbm: float | None,
     stated: Mapping[str, float] | None = None, progress: Progress = no_progress, splits: Sequence[str] = SPLITS,
 ) -> Proof:  # fmt: skip
     """Leave out whole sites, areas and days, and random cells to warn; what the calibrated model and the simpler ones
     say of them."""
-    models = {CALIBRATED: predictor(fitted, crs, stated), **BASELINES}
+    models = {CALIBRATED: predictor(calibration, crs, stated), **BASELINES}
     held, reasons = held_out(cells, models, splits, progress)
     rows = table(cells, held, threshold_dbm, by=False)
     own = [one for one in held if one.model == CALIBRATED]

@@ -6,9 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from radiocov.calibration.baselines import Predictor
 from radiocov.calibration.field import fit_field, settle
-from radiocov.calibration.fit import fit
 from radiocov.calibration.kriging import Kriging
 from radiocov.calibration.model import Calibration, Cells, Field
 from radiocov.calibration.outcome import corrected
@@ -41,14 +39,3 @@ def predicted(cells: Cells, calibration: Calibration) -> tuple[np.ndarray, np.nd
     sigma = np.array([calibration.sigma_db[c].value if c in calibration.sigma_db else usual for c in cells.classes])
     known_db2 = sigma[cells.clutter] ** 2 * (1.0 - (field.nugget_db**2 + left**2) / whole2)
     return level + mean, np.sqrt(np.maximum(sd**2 - known_db2, 0.01))
-
-
-def calibrated_with_field(like: Calibration) -> Predictor:
-    """The whole of a calibration as `validate.held_out` asks for it, fitted to the training cells each time; from
-    `like` come blocks, tails and the covariance of the field, which saves the search."""
-    options = {"block_m": like.provenance["block_m"], "freedom": like.degrees_of_freedom}
-
-    def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
-        return predicted(test, with_field(fit(train, **options), train, "", like.field))
-
-    return predict

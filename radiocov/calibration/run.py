@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from radiocov.calibration.proving import Proof, prove
 from radiocov.calibration.residuals import with_field
 from radiocov.calibration.rows import Logs
 from radiocov.calibration.soundness import checked
+from radiocov.calibration.validate import SPLITS
 from radiocov.coverage.setup import read_ground
 from radiocov.inputs import Inputs
 from terrain.ground import Ground
@@ -60,7 +62,7 @@ def measured_cells(
     progress(what, 1, 1)
     paired = pair(inputs, ground, prepared, logs.rows.devices, clutter_heights, progress)
     cells = paired.cells
-    if not cells.relative:
+    if not cells.relative and not inputs.project.calibration.trust_direction:
         check_directions(cells, paired.swapped_db)
     try:
         doubts = checked(cells, other_direction_dbm=cells.predicted_dbm + paired.swapped_db)
@@ -71,10 +73,11 @@ def measured_cells(
 
 
 def calibrate(
-    inputs: Inputs, logs: Logs, clutter_heights: bool = False, progress: Progress = no_progress
-) -> Made:
-    """Fit a project's model to its logs, and predict what is left out. ProjectError for logs that support no
-    calibration."""
+    inputs: Inputs, logs: Logs, clutter_heights: bool = False, progress: Progress = no_progress,
+    splits: Sequence[str] = SPLITS,
+) -> Made:  # fmt: skip
+    """Fit a project's model to its logs, and predict what is left out, by `splits`. ProjectError for logs that
+    support no calibration."""
     ground, prepared, paired = measured_cells(inputs, logs, clutter_heights, progress)
     cells, crs = paired.cells, ground.grid.crs
     stated = stated_heights(ground, cells) if clutter_heights else None
@@ -82,7 +85,7 @@ def calibrate(
     fitted = fit(cells, clutter_m=stated)
     calibration = with_field(fitted, cells, crs)
     progress("fitting", 1, 1)
-    proof = prove(cells, fitted, crs, threshold_dbm(inputs, cells), stated, progress)
+    proof = prove(cells, calibration, crs, threshold_dbm(inputs, cells), stated, progress, splits)
     calibration = dataclasses.replace(
         calibration, validation=proof.rows,
         advice=tuple(dict.fromkeys((*calibration.advice, *paired.doubts, *proof.reasons, *logs.notes))),

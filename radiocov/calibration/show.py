@@ -76,11 +76,13 @@ def _share(value: float | None) -> str:
 def field_line(c: Calibration) -> str:
     f = c.field
     spread = f"sites that were not measured spread by {c.site_db:.1f} dB, handsets by {c.device_db:.1f} dB"
+    if not c.validity.get("absolute", True):
+        spread = "levels are relative: of receivers that were not measured nothing is known"
     if not f.range_m:
-        return f"Field: none; neighbours are no more alike than others. {spread}"
+        return f"Field: none; neighbours are no more alike than others; {spread}"
     shape = "" if f.ratio == 1.0 else f", {f.ratio:.1f} times as far along {f.azimuth_deg:.0f} degrees"
     parts = f"{f.common_db:.1f} dB common to sites and {f.own_db:.1f} dB of each site's own"
-    return f"Field: {parts} over {f.range_m:.0f} m{shape}, nugget {f.nugget_db:.1f} dB. {spread}"
+    return f"Field: {parts} over {f.range_m:.0f} m{shape}, nugget {f.nugget_db:.1f} dB; {spread}"
 
 
 def to_dict(made: Made) -> dict[str, Any]:

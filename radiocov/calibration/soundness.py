@@ -195,7 +195,7 @@ def _off(cells: Cells) -> Iterator[Problem]:
         date = np.datetime64(int(day), "D")
         yield _fault(
             f"{cells.sites[site]} {said} at {count} cells on {date}: its transmitter was off, or it was another site",
-            "leave that day of the site out, or correct the state of the network on that day",
+            "leave that day of the site out ([calibration] off), or correct the state of the network on that day",
         )
 
 

@@ -30,13 +30,18 @@ SHOWN = 12  # sites and handsets, those farthest from the others
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the report.")
 @click.option("--relative", is_flag=True, help="Levels are dB from an unknown zero of each receiver.")
 @click.option("--clutter-heights", is_flag=True, help="Fit effective clutter heights, too.")
+@click.option("--leave-out", "splits", multiple=True, type=click.Choice(["sites", "areas", "days", "random", "none"]),
+              help="What to leave out for the proof; may be given several times. Default: all in turn.")  # fmt: skip
+@click.option("--where-to-drive", "drive_file", metavar="FILE.gpkg", type=click.Path(dir_okay=False, path_type=str),
+              help="Also write the stretches of the project's roads that would tell most about its targets; from the "
+              "rasters that coverage left.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Fit and validate, and write no calibration.")
 @reading_options
 @json_option
 @quiet_option
 def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_file: str | None, lang: str,
-              relative: bool, clutter_heights: bool, dry_run: bool, as_json: bool, quiet: bool,
-              **reading: Any) -> None:  # fmt: skip
+              relative: bool, clutter_heights: bool, splits: tuple[str, ...], drive_file: str | None, dry_run: bool,
+              as_json: bool, quiet: bool, **reading: Any) -> None:  # fmt: skip
     """Fit the model to measured levels, prove it on levels that were left out, and write calibration.toml.
 
     LOGS are drive logs (`radiocov logs formats`) that name the serving site; without any, the project's fleet store
@@ -48,6 +53,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
     Examples:
       radiocov calibrate my-network drive1.csv drive2.csv --zone Asia/Shanghai --datum wgs84
       radiocov calibrate my-network --report calibration.html
+      radiocov calibrate my-network --where-to-drive next.gpkg
       radiocov calibrate my-network walk.csv --relative --dry-run --json
     """
     from pathlib import Path
@@ -57,22 +63,29 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
     from radiocov.calibration.files import write_calibration
     from radiocov.calibration.rows import read_rows
     from radiocov.calibration.run import calibrate as run
+    from radiocov.calibration.validate import SPLITS
 
     inputs = read_all(project)
     if relative:
         settings = inputs.project.calibration.model_copy(update={"levels": "relative"})
         inputs.project = inputs.project.model_copy(update={"calibration": settings})
     path = Path(output) if output else inputs.project.calibration_file
+    results = _rasters(inputs.project, Path(drive_file)) if drive_file else None
     declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
     with progress(quiet or as_json) as show:
         read = read_rows(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
-        made = run(inputs, read, clutter_heights, show)
+        chosen = [split for split in splits or SPLITS if split != "none"]
+        made = run(inputs, read, clutter_heights, show, chosen)
         page = None
         if report_file:
             from radiocov.report.calibration import render
 
             page = render(made, lang)
     written = [] if dry_run else write_calibration(path, made.calibration)
+    if results is not None:
+        from radiocov.calibration.advice import advise, write_advice
+
+        written.append(write_advice(Path(drive_file), advise(inputs, results, made.calibration)))
     if page is not None:
         from radiocov.files import write_text
 
@@ -88,8 +101,22 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         if rows:
             print_table(title, headings, rows, {1, 2, 3})
     click.echo(shown.field_line(made.calibration))
-    print_table("Errors in what was left out", *shown.validation(made), set(range(2, 13)))
+    headings, rows = shown.validation(made)
+    if rows:
+        print_table("Errors in what was left out", headings, rows, set(range(2, 13)))
+    else:
+        click.echo("Nothing was left out: this calibration is fitted and not proved.")
     for line in made.calibration.advice:
         click.echo(f"note: {line}")
     for one in written:
         click.echo(f"written: {one}")
+
+
+def _rasters(project: Any, drive_file: Any) -> Any:
+    """The rasters of the last computed state, before hours of fitting show that there are none."""
+    from radiocov.coverage.results import computed_states, open_state
+    from radiocov.features import driver_of
+
+    driver_of(drive_file)
+    there = computed_states(project.output_folder)
+    return open_state(project.output_folder, there[-1] if there else "any")

@@ -29,7 +29,7 @@ from radiocov.calibration.model import REFERENCE_HEIGHT_M, Calibration
 from radiocov.calibration.summary import summary
 from radiocov.coverage import setup
 from radiocov.coverage.field_tiles import FieldTiles, interpolated
-from radiocov.coverage.network import Antenna, LossLike, Server, overlap
+from radiocov.coverage.network import Antenna, LossLike, Server
 from radiocov.coverage.sector import Window
 from radiocov.project import Project
 from radiocov.propagation.fastmath import log10
@@ -141,19 +141,21 @@ class MapCalibration:
         """Standard deviation of the level of each ranked server on a tile, outdoors: (strongest, height, width)
         float32, NaN where there is none. servers: as `corrected` made them."""
         out = np.full(ranked.shape, np.nan, np.float32)
-        classes = self.ground.clutter_class[tile.slices]
-        for number in np.unique(ranked[ranked > 0]).tolist():
+        boxes = np.zeros((len(servers) + 1, 4), np.int64)
+        _boxes(ranked, boxes)
+        for number in (np.flatnonzero(boxes[1:, 2]) + 1).tolist():
             s = servers[number - 1]
             loss: CorrectedLoss = s.transmit.loss
+            top, left, bottom, right = boxes[number]
+            part = Window(tile.top + int(top), tile.left + int(left), int(bottom - top), int(right - left))
+            here = slice(top, bottom), slice(left, right)
             row0, col0 = self.grid.rowcol(s.x, s.y)
-            inside = overlap(tile, loss.window)
-            _, left = self.field.of(loss.site, inside)
-            down, right = inside.top - tile.top, inside.left - tile.left
-            here = slice(down, down + inside.height), slice(right, right + inside.width)
+            _, part_left = self.field.of(loss.site, part)
             _spread(
-                ranked[:, *here], number, loss.loss.read(inside), classes[here], inside.top - row0,
-                inside.left - col0, self.grid.resolution_m, loss.free_space_db, self.fit_terms(s, loss.height_m),
-                self.sigma2, self._distance.low, self._distance.high, BEYOND_DB, *left, out[:, *here],
+                ranked[:, *here], number, loss.loss.read(part), self.ground.clutter_class[part.slices],
+                part.top - row0, part.left - col0, self.grid.resolution_m, loss.free_space_db,
+                self.fit_terms(s, loss.height_m), self.sigma2, self._distance.low, self._distance.high, BEYOND_DB,
+                *part_left, out[:, *here],
             )  # fmt: skip
         return out
 
@@ -220,9 +222,9 @@ def _correct(
 ):  # fmt: skip
     """Loss less correction, row by row; NaN stays."""
     width = loss.shape[1]
-    field = np.zeros(width)
+    field, line = np.zeros(width), np.empty(nodes.shape[1])
     for r in range(loss.shape[0]):
-        interpolated(nodes, step, top + r, left, field)
+        interpolated(nodes, step, top + r, left, line, field)
         north = (d_row + r) * step_m * 0.001
         for c in range(width):
             east = (d_col + c) * step_m * 0.001
@@ -234,14 +236,27 @@ def _correct(
 
 
 @kernel
+def _boxes(ranked, boxes):
+    """First row and column of each server's pixels, and those after the last; all 0 where it has none."""
+    for k in range(ranked.shape[0]):
+        for r in range(ranked.shape[1]):
+            for c in range(ranked.shape[2]):
+                box = boxes[ranked[k, r, c]]
+                if box[2] == 0:
+                    box[0], box[1] = r, c
+                box[0], box[1] = min(box[0], r), min(box[1], c)
+                box[2], box[3] = max(box[2], r + 1), max(box[3], c + 1)
+
+
+@kernel
 def _spread(
     ranked, number, loss, classes, d_row, d_col, step_m, free_space_db, terms, sigma2, nearest, farthest, beyond_db,
     nodes, step, top, left, out,
 ):  # fmt: skip
     """Standard deviation where a server is ranked."""
-    part = np.ones(loss.shape[1])
+    part, line = np.ones(loss.shape[1]), np.empty(nodes.shape[1])
     for r in range(loss.shape[0]):
-        interpolated(nodes, step, top + r, left, part)
+        interpolated(nodes, step, top + r, left, line, part)
         north = (d_row + r) * step_m * 0.001
         for c in range(loss.shape[1]):
             for k in range(ranked.shape[0]):

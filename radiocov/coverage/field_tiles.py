@@ -16,7 +16,8 @@ from radiocov.calibration.model import Calibration, Residuals
 from radiocov.coverage.cog import BLOCK
 from radiocov.coverage.sector import Window
 
-NODES_A_RANGE = 8.0  # the lattice is at least this fine
+NODES_A_RANGE = 6.0  # the lattice is at least this fine
+NEAREST = 12  # places of the site and of any site that count for a group of nodes
 LARGEST_STEP = 16  # pixels between nodes, a power of two as the sides of tiles are
 GROUP = 4  # nodes a side that share their neighbours
 COLUMNS = ("x_m", "y_m", "site", "residual_db", "error_db")
@@ -84,7 +85,7 @@ class FieldTiles:
         the nearest few reach around a group of nodes where every pixel was measured."""
         noise2 = self.field.nugget_db**2 + near.error_db**2
         if self.step == 1:
-            return Kriging(self.field, near)
+            return Kriging(self.field, near, NEAREST, NEAREST)
         row, col = self.grid.rowcol(near.x_m, near.y_m)
         square = np.column_stack([np.floor(row / self.step), np.floor(col / self.step), near.site]).astype(np.int64)
         squares, group = np.unique(square, axis=0, return_inverse=True)
@@ -92,7 +93,7 @@ class FieldTiles:
         total = np.bincount(group, 1.0 / noise2)
         x, y, value = (np.bincount(group, a / noise2) / total for a in (near.x_m, near.y_m, near.residual_db))
         together = dataclasses.replace(near, x_m=x, y_m=y, site=squares[:, 2], residual_db=value)
-        return Kriging(self.field, together, noise2=1.0 / total)
+        return Kriging(self.field, together, NEAREST, NEAREST, noise2=1.0 / total)
 
     def _tile_of(self, part: Window) -> Window:
         """The tile of the rasters that holds a part, else the part from the nodes before it."""
@@ -129,17 +130,21 @@ def _on(residuals: Residuals, grid: Any) -> Residuals:
 
 
 @kernel
-def interpolated(nodes, step, row, col, out):
-    """Values of a row of pixels between nodes, from the pixel at row, col of the lattice on; untouched without."""
+def interpolated(nodes, step, row, col, line, out):
+    """Values of a row of pixels between nodes, from the pixel at row, col of the lattice on; untouched without.
+
+    line: room for a row of nodes.
+    """
     if nodes.size == 0:
         return
     above = row // step
     share = (row - above * step) / step
     below = above if share == 0.0 else above + 1
-    for c in range(out.size):
-        left = (col + c) // step
-        part = (col + c - left * step) / step
-        right = left if part == 0.0 else left + 1
-        up = nodes[above, left] + part * (nodes[above, right] - nodes[above, left])
-        low = nodes[below, left] + part * (nodes[below, right] - nodes[below, left])
-        out[c] = up + share * (low - up)
+    first, last = col // step, (col + out.size - 1) // step
+    for k in range(first, min(last + 2, nodes.shape[1])):
+        line[k] = nodes[above, k] + share * (nodes[below, k] - nodes[above, k])
+    for k in range(first, last + 1):
+        start = k * step - col
+        rise = (line[k + 1] - line[k]) / step if k + 1 < nodes.shape[1] else 0.0
+        for c in range(max(start, 0), min(start + step, out.size)):
+            out[c] = line[k] + (c - start) * rise

@@ -51,7 +51,7 @@ def cells_of(inputs, sites: int, n: int, seed: int = 1):
     zeros = np.zeros(int(inside.sum()))
     return Means(x[inside], y[inside], site[inside], zeros.astype(int), zeros.astype(int), zeros.astype(bool),
                  zeros.astype(int), zeros, np.full(len(zeros), NONE), zeros.astype(int) + 1, zeros + 1.0,
-                 zeros + np.nan)  # fmt: skip
+                 zeros + np.nan, zeros, zeros)  # fmt: skip
 
 
 def drawn_log(inputs, path: Path, offset_db: float, n: int = 120, seed: int = 1, limit_dbm: float = -111.0):
