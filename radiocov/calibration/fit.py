@@ -27,6 +27,7 @@ from radiocov.problems import Problem
 
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
 ROUNDS = 200
+DAMPED_FROM = 20  # a fixed point that two variances circle is found half-way between them
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
@@ -204,6 +205,8 @@ def solve(
         observed.blur = np.sqrt(v_mu)
         before = variances
         variances = _updated(problem, before, state, spread, v_place, v_common, terms, v_mu, scale)
+        if rounds > DAMPED_FROM:
+            variances = _halfway(before, variances)
         if freedom is None:
             variances = _freer(problem, variances, state)
         if state.settled and before.freedom == variances.freedom and _change(before, variances) < same:
@@ -234,6 +237,15 @@ def solve(
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
     return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
+
+
+def _halfway(before: Variances, after: Variances) -> Variances:
+    """Between two steps of the fixed point, on the logarithm of each standard deviation."""
+    return Variances(
+        [math.sqrt(a * b) for a, b in zip(before.groups, after.groups, strict=True)],
+        math.sqrt(before.place * after.place), math.sqrt(before.common * after.common),
+        np.sqrt(before.sigma * after.sigma), after.freedom,
+    )  # fmt: skip
 
 
 def _first_guess(problem: Problemset) -> np.ndarray:
