@@ -198,7 +198,7 @@ def solve(
         priors = problem.priors(variances)
         scale = problem.scale(variances)
         state, system, terms, _ = mixed.climb(
-            layout, observed, priors, state, scale, variances.freedom, 2 if rounds > 1 else mixed.STEPS
+            layout, observed, priors, state, scale, variances.freedom, 2 if 1 < rounds <= DAMPED_FROM else mixed.STEPS
         )
         steps += state.steps
         spread = mixed.covariance(system.dense, priors)
