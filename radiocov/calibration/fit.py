@@ -202,6 +202,7 @@ def solve(
         steps += state.steps
         spread = mixed.covariance(system.dense, priors)
         v_mu, v_place, v_common = system.spread(spread)
+        observed.blur = np.sqrt(v_mu)
         before = variances
         variances = _updated(problem, before, state, spread, v_place, v_common, terms, v_mu, scale)
         if rounds > DAMPED_FROM:
@@ -231,6 +232,7 @@ def solve(
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
+    evidence += 0.5 * float(np.sum((observed.weight * terms[2] * v_mu)[cells.censored != NONE]))
     if layout.places:
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
@@ -287,7 +289,7 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     heard = cells.censored == NONE
     part = old.sigma[kind] ** 2 / scale**2
     weight = problem.observed.weight
-    rise = np.bincount(kind, weight * part * (terms[3] + terms[2] * v_mu), classes)
+    rise = np.bincount(kind, weight * part * (terms[3] + heard * terms[2] * v_mu), classes)
     expected = 2.0 if math.isinf(old.freedom) else 2 * old.freedom / (old.freedom + 3)
     bend = np.bincount(kind, weight * part**2 * np.where(heard, expected, 0.5 * expected), classes)
     overall = math.exp(np.average(np.log(old.sigma), weights=bend + 1e-9))
@@ -313,7 +315,7 @@ def _freer(problem: Problemset, variances: Variances, state: mixed.State) -> Var
     for freedom in FREEDOMS[max(0, here - 1) : here + 2]:
         ratio = normal_equivalent(variances.freedom) / normal_equivalent(freedom)
         trial = Variances(variances.groups, variances.place, variances.common, variances.sigma * ratio, freedom)
-        terms = cell_terms(mu, observed.level, observed.censored, problem.scale(trial), freedom)
+        terms = cell_terms(mu, observed.level, observed.censored, problem.scale(trial), freedom, observed.blur)
         belief = math.log(min(freedom, 30.0)) - 0.1 * min(freedom, 30.0)
         options[float(np.dot(observed.weight, terms[0])) + belief + (freedom == variances.freedom) * 0.05] = trial
     return options[max(options)]

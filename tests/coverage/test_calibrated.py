@@ -136,7 +136,7 @@ def test_near_a_measured_place_the_map_is_the_measurement_and_far_away_the_model
     apart = change[row, col] - mean  # interpolation between nodes four pixels apart, in a field of 9 dB
     assert np.abs(apart).max() < 0.7 and np.sqrt(np.mean(apart**2)) < 0.25
     expected = 7.0 * np.sqrt((1.0 + left**2) / (1.0 + 32.0))
-    assert np.abs(sigma[row, col] - expected).max() < 1.0
+    assert np.abs(sigma[row, col] - expected).max() < 1.3
     assert np.sqrt(np.mean((sigma[row, col] - expected) ** 2)) < 0.2
 
 
