@@ -27,6 +27,7 @@ from radiocov.problems import Problem
 
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
 ROUNDS = 200
+DAMPED_FROM = 20  # a fixed point that two variances circle is found half-way between them
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
@@ -201,8 +202,11 @@ def solve(
         steps += state.steps
         spread = mixed.covariance(system.dense, priors)
         v_mu, v_place, v_common = system.spread(spread)
+        observed.blur = np.sqrt(v_mu)
         before = variances
         variances = _updated(problem, before, state, spread, v_place, v_common, terms, v_mu, scale)
+        if rounds > DAMPED_FROM:
+            variances = _halfway(before, variances)
         if freedom is None:
             variances = _freer(problem, variances, state)
         if state.settled and before.freedom == variances.freedom and _change(before, variances) < same:
@@ -228,10 +232,20 @@ def solve(
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
+    evidence += 0.5 * float(np.sum((observed.weight * terms[2] * v_mu)[cells.censored != NONE]))
     if layout.places:
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
     return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
+
+
+def _halfway(before: Variances, after: Variances) -> Variances:
+    """Between two steps of the fixed point, on the logarithm of each standard deviation."""
+    return Variances(
+        [math.sqrt(a * b) for a, b in zip(before.groups, after.groups, strict=True)],
+        math.sqrt(before.place * after.place), math.sqrt(before.common * after.common),
+        np.sqrt(before.sigma * after.sigma), after.freedom,
+    )  # fmt: skip
 
 
 def _first_guess(problem: Problemset) -> np.ndarray:
@@ -275,7 +289,7 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     heard = cells.censored == NONE
     part = old.sigma[kind] ** 2 / scale**2
     weight = problem.observed.weight
-    rise = np.bincount(kind, weight * part * (terms[3] + terms[2] * v_mu), classes)
+    rise = np.bincount(kind, weight * part * (terms[3] + heard * terms[2] * v_mu), classes)
     expected = 2.0 if math.isinf(old.freedom) else 2 * old.freedom / (old.freedom + 3)
     bend = np.bincount(kind, weight * part**2 * np.where(heard, expected, 0.5 * expected), classes)
     overall = math.exp(np.average(np.log(old.sigma), weights=bend + 1e-9))
@@ -301,7 +315,7 @@ def _freer(problem: Problemset, variances: Variances, state: mixed.State) -> Var
     for freedom in FREEDOMS[max(0, here - 1) : here + 2]:
         ratio = normal_equivalent(variances.freedom) / normal_equivalent(freedom)
         trial = Variances(variances.groups, variances.place, variances.common, variances.sigma * ratio, freedom)
-        terms = cell_terms(mu, observed.level, observed.censored, problem.scale(trial), freedom)
+        terms = cell_terms(mu, observed.level, observed.censored, problem.scale(trial), freedom, observed.blur)
         belief = math.log(min(freedom, 30.0)) - 0.1 * min(freedom, 30.0)
         options[float(np.dot(observed.weight, terms[0])) + belief + (freedom == variances.freedom) * 0.05] = trial
     return options[max(options)]
