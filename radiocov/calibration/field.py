@@ -234,7 +234,8 @@ def _climb(likelihood, parts, spread2, start) -> tuple[Field, float]:
         return Field(sizes["common"], sizes["own"], math.exp(0.5 * p[0]), math.exp(p[1]))
 
     def cost(p) -> float:
-        if not (math.log(likelihood.least_range_m) < p[1] < math.log(2.0 * extent) and (np.abs(p[[0, *range(2, len(p))]]) < 9.0).all()):
+        within = math.log(likelihood.least_range_m) < p[1] < math.log(2.0 * extent)
+        if not within or (np.abs(p[[0, *range(2, len(p))]]) >= 9.0).any():
             return 1e12
         return likelihood(field(p))
 
