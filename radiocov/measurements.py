@@ -23,6 +23,7 @@ from targets.acceptance import Samples
 
 COLUMNS = ("device", "time_us", "context", "lat", "lon", "rssi_dbm")
 DIRECTIONS = {"talk_out": "talk-out", "talk_in": "talk-in"}
+SIMULATED = "synthetic"  # flag of records that no handset measured
 SILENT = ("no_service", "searching")
 
 
@@ -94,7 +95,7 @@ def imported(
 def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measurements:
     blocks: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in DIRECTIONS.values()}
     counts = {"read": 0, "used": 0, "rejected": 0, "duplicate": 0, "without position": 0, "without level": 0,
-              "neighbour cell": 0, "direct mode": 0} | counts  # fmt: skip
+              "neighbour cell": 0, "direct mode": 0, "simulated": 0} | counts  # fmt: skip
     known, offsets = None, bench_offsets(store)
     for block in numbers(store, Wanted(), COLUMNS):
         known = known or names(store)
@@ -112,6 +113,7 @@ def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measur
         counts["without level"] += int(np.sum(left & placed & ~heard))
         use = left & placed & heard
         counts["used"] += int(use.sum())
+        counts["simulated"] += int(np.sum(use & np.isin(block["context"], _simulated(known))))
         level = block["rssi_dbm"] - offsets[block["device"]]
         for word, name in DIRECTIONS.items():
             mine = use & known.where("direction", word)[block["context"]]
@@ -129,6 +131,10 @@ def _samples(parts: list[dict[str, np.ndarray]]) -> Samples:
     return Samples(
         joined["lon"], joined["lat"], joined["time_us"], joined["level"], joined["censored"], joined["device"]
     )
+
+
+def _simulated(known: Any) -> list[int]:
+    return [number for number, context in known.contexts.items() if SIMULATED in (context["flags"] or "").split()]
 
 
 def _contexts(known: Any, name: str, values: Sequence[str]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+import operator
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -157,7 +158,7 @@ class StateWriter:
         if intact and known.get("grid") == self.grid.to_dict() and cog.can_follow(folder, layers, self.grid):
             before = dict(zip(tiles, known.get("tiles", []), strict=False))
             dirty = {leaf for leaf, tile in tiles.items() if before.get(leaf) != tile}
-        self._write_rasters(state, servers, folder, layers, dirty)
+        digests = self._write_rasters(state, servers, folder, layers, dirty)
         for name in set((known or {}).get("files", {})) - {layer.name for layer in layers}:
             (folder / name).unlink(missing_ok=True)  # of a network or settings that are no more
         manifest = {
@@ -176,7 +177,7 @@ class StateWriter:
             "files": {
                 layer.name: {
                     "bands": [{"description": d, "unit": u} for d, u in layer.bands], "nodata": layer.nodata,
-                    "dtype": layer.dtype, "sha256": file_digest(folder / layer.name),
+                    "dtype": layer.dtype, "sha256": digests[layer.name],
                 }
                 for layer in layers
             },
@@ -231,7 +232,7 @@ class StateWriter:
 
     def _write_rasters(
         self, state: State, servers: list[Server], folder: Path, layers: list[cog.Layer], dirty: set[cog.Leaf]
-    ) -> None:
+    ) -> dict[str, str]:
         """The tiles that changed, computed by several threads, and the files made of them and of what was there."""
         what = f"combining the network of {state.id}"
         done = 0
@@ -244,10 +245,10 @@ class StateWriter:
         self.progress(what, 0, len(dirty))
         order = [leaf for leaf in cog.leaves_of(*self.grid.shape) if leaf in dirty]
         with self.threads.pool() as pool:
-            cog.write(
+            return cog.write(
                 folder, self.grid, layers, self._in_turn(pool, servers, layers, order), dirty, advance,
                 # until the new manifest is there, the folder does not hold what the old one says
-                lambda: (folder / MANIFEST).unlink(missing_ok=True),
+                lambda: (folder / MANIFEST).unlink(missing_ok=True), self.threads.number,
             )  # fmt: skip
 
     def _in_turn(
@@ -271,7 +272,9 @@ class StateWriter:
 def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
     """Whether every file of a state is as it was written."""
     try:
-        return all(file_digest(folder / name) == about["sha256"] for name, about in manifest["files"].items())
+        with ThreadPoolExecutor(2) as pool:
+            found = pool.map(file_digest, [folder / name for name in manifest["files"]])
+            return all(map(operator.eq, found, [about["sha256"] for about in manifest["files"].values()]))
     except OSError:
         return False
 

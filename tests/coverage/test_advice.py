@@ -20,8 +20,10 @@ def state(made, small_computed):
 
 def calibration(results, residuals=None, sites=(), site_sd=0.5, site_db=3.0):
     measured = {name: Effect(0.0, site_sd, 100) for name in sites}
-    return Calibration({}, np.zeros((0, 0)), {}, measured, {}, {"open": Effect(7.0, 0.1, 100)}, site_db, 2.0, math.inf,
-                       FIELD, residuals)  # fmt: skip
+    sigma = {"open": Effect(7.0, 0.1, 100)}
+    return Calibration(
+        {}, np.zeros((0, 0)), {}, measured, {}, sigma, site_db, 2.0, math.inf, FIELD, residuals
+    )  # fmt: skip
 
 
 def test_the_first_stretches_take_away_what_dense_algebra_says(state):
