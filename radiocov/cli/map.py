@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from radiocov.cli.acceptance import reading_options
+from radiocov.cli.acceptance import levels_options
 from radiocov.cli.common import progress, project_argument, quiet_option, read_all
 
 
@@ -18,7 +18,7 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @click.option("--logs", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=str),
               help="Drive log to show as measured points; may be given again.")  # fmt: skip
 @click.option("--fleet", is_flag=True, help="Show what the project's fleet store has measured.")
-@reading_options
+@levels_options
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: out/map.html.")
 @quiet_option
 def map_(project: str, lang: str, period: tuple[str, ...], logs: tuple[str, ...], fleet: bool, output: str | None,
