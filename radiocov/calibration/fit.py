@@ -28,6 +28,7 @@ from radiocov.problems import Problem
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
 ROUNDS = 200
 DAMPED_FROM = 20  # a fixed point that two variances circle is found half-way between them
+TAILS_FOR = 60  # rounds in which the freedom of the tails may still change
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
@@ -197,7 +198,7 @@ def solve(
         priors = problem.priors(variances)
         scale = problem.scale(variances)
         state, system, terms, _ = mixed.climb(
-            layout, observed, priors, state, scale, variances.freedom, 2 if rounds > 1 else mixed.STEPS
+            layout, observed, priors, state, scale, variances.freedom, 2 if 1 < rounds <= DAMPED_FROM else mixed.STEPS
         )
         steps += state.steps
         spread = mixed.covariance(system.dense, priors)
@@ -207,7 +208,7 @@ def solve(
         variances = _updated(problem, before, state, spread, v_place, v_common, terms, v_mu, scale)
         if rounds > DAMPED_FROM:
             variances = _halfway(before, variances)
-        if freedom is None:
+        if freedom is None and rounds <= TAILS_FOR:
             variances = _freer(problem, variances, state)
         if state.settled and before.freedom == variances.freedom and _change(before, variances) < same:
             break

@@ -81,6 +81,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
             from radiocov.report.calibration import render
 
             page = render(made, lang)
+    made.calibration.provenance["file"] = path.name
     written = [] if dry_run else write_calibration(path, made.calibration)
     if results is not None:
         from radiocov.calibration.advice import advise, write_advice
