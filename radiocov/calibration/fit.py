@@ -51,7 +51,7 @@ class Variances:
 
 
 @dataclass(eq=False)
-class Problemset:
+class Setup:
     """One fit: what was observed, the layout of effects and what is believed of them."""
 
     cells: Cells
@@ -83,7 +83,7 @@ class Problemset:
 
 @dataclass(eq=False)
 class Found:
-    problem: Problemset
+    problem: Setup
     variances: Variances
     state: mixed.State
     covariance: np.ndarray
@@ -125,7 +125,7 @@ def fit(
     return calibration_of(found, clutter_m or {})
 
 
-def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Problemset:
+def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Setup:
     columns = [*design.standard_columns(cells), *design.clutter_height_columns(cells, clutter_m or {}), *extra]
     columns = [c for c in columns if terms is None or c.name in terms]
     reasons = {**design.unsupported(cells, columns), **(reasons or {})}
@@ -141,7 +141,7 @@ def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Problemset
         cells.predicted_dbm.astype(float), cells.level_dbm.astype(float), cells.censored, cells.weight.astype(float)
     )
     groups = (CLASSES, SITES, DEVICES)
-    return Problemset(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m)
+    return Setup(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m)
 
 
 def blocks_of(cells: Cells, side_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -182,7 +182,7 @@ def _chosen(cells, extra, clutter_m, terms, sides, freedom) -> Found:
 
 
 def solve(
-    problem: Problemset, freedom: float | None = None, start: Variances | None = None, same: float = SAME
+    problem: Setup, freedom: float | None = None, start: Variances | None = None, same: float = SAME
 ) -> Found:
     """Alternate between effects and variances until neither changes."""
     layout, observed, cells = problem.layout, problem.observed, problem.cells
@@ -249,7 +249,7 @@ def _halfway(before: Variances, after: Variances) -> Variances:
     )  # fmt: skip
 
 
-def _first_guess(problem: Problemset) -> np.ndarray:
+def _first_guess(problem: Setup) -> np.ndarray:
     """Effects to start from: receivers of unknown zero where half of their levels are, since the tails of Student's t
     pull hardly at all from afar."""
     layout, cells = problem.layout, problem.cells
@@ -307,7 +307,7 @@ def _spread_of(effect: np.ndarray, variance: np.ndarray, sd: float, prior_sd: fl
     return float(np.clip(math.sqrt(square), sd / 3, sd * 3).clip(0.02, 50.0))
 
 
-def _freer(problem: Problemset, variances: Variances, state: mixed.State) -> Variances:
+def _freer(problem: Setup, variances: Variances, state: mixed.State) -> Variances:
     """The same with the neighbouring freedom, where that is likelier; widths at 10 and 90 % are kept."""
     observed = problem.observed
     mu = observed.base + problem.layout.value(state.theta, state.place, state.common)

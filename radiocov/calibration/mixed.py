@@ -52,7 +52,7 @@ class Layout:
             columns.append(self.first[g] + key % count)
             self._pair.append((pair, len(key)))
         self._rows, self._columns = np.concatenate(rows), np.concatenate(columns)
-        self._gather = sparse.csr_matrix(
+        self.gather = sparse.csr_matrix(
             (np.ones(self.places), (self.block_of, np.arange(self.places))), shape=(self.blocks, self.places)
         )
 
@@ -146,7 +146,7 @@ class System:
             self.d_place = self.w_place + 1 / priors.place
             self.by_place = layout.by_place(w)
             self.open = 1 - self.w_place / self.d_place
-            self.by_block = (layout._gather @ sparse.diags(self.open) @ self.by_place).tocsr()
+            self.by_block = (layout.gather @ sparse.diags(self.open) @ self.by_place).tocsr()
             shared = np.bincount(layout.block_of, self.w_place * self.open, layout.blocks)
             self.d_block = shared + 1 / priors.common
             h -= _gram(self.by_place, self.d_place) + _gram(self.by_block, self.d_block)

@@ -3,7 +3,7 @@
 For 0, 20 and 50 % of the cells censored, over --draws truths (200; effects, sites, handsets, field and roads drawn
 anew): how many of the 90 % intervals hold the true value, by kind of effect; the estimated share of the area above
 the threshold against the true one, of the fit and of one that leaves the censored cells out. Then the time and peak
-memory of 100,000 cells, 30 sites and 300 handsets. --independent draws without a field, --jobs N uses N processes (2).
+memory of 100,000 cells, 30 sites and 300 handsets. --independent: without a field; --jobs N: N processes (2).
 """
 
 from __future__ import annotations
