@@ -70,7 +70,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         settings = inputs.project.calibration.model_copy(update={"levels": "relative"})
         inputs.project = inputs.project.model_copy(update={"calibration": settings})
     path = Path(output) if output else inputs.project.calibration_file
-    results = _rasters(inputs.project, Path(drive_file)) if drive_file else None
+    results = _rasters(inputs, Path(drive_file)) if drive_file else None
     declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
     with progress(quiet or as_json) as show:
         read = read_rows(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
@@ -113,11 +113,12 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         click.echo(f"written: {one}")
 
 
-def _rasters(project: Any, drive_file: Any) -> Any:
-    """The rasters of the last computed state, before hours of fitting show that there are none."""
+def _rasters(inputs: Any, drive_file: Any) -> Any:
+    """The rasters of the last computed state; without any it is said before the fit."""
     from radiocov.coverage.results import computed_states, open_state
     from radiocov.features import driver_of
 
     driver_of(drive_file)
-    there = computed_states(project.output_folder)
-    return open_state(project.output_folder, there[-1] if there else "any")
+    folder = inputs.project.output_folder
+    there = computed_states(folder) or [inputs.project.states(inputs.policy)[-1].id]
+    return open_state(folder, there[-1])

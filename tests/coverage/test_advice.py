@@ -98,3 +98,10 @@ def test_measured_roads_are_worth_less_and_unmeasured_sites_more(state, tmp_path
     named = dict(zip(meta["fields"], columns, strict=True))
     assert named["rank"].tolist() == [1, 2, 3, 4, 5] and (named["km"] >= 0.2).all()
     assert set(named["site"]) <= set(sites)
+
+
+def test_without_rasters_it_is_said_before_the_fit(fresh, radiocov, tmp_path):
+    for name, said in (("next.gpkg", "run `radiocov coverage`"), ("next.shp", ".gpkg")):
+        done = radiocov("calibrate", fresh, fresh / "sites.csv", "--where-to-drive", tmp_path / name, "-q")
+        assert done.code == 2 and said in done.err and len(done.err.splitlines()) == 1
+        assert not list(tmp_path.glob("next*")) and not (fresh / "calibration.toml").exists()
