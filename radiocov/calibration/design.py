@@ -13,6 +13,7 @@ from radiocov.calibration.model import NONE, REFERENCE_HEIGHT_M, Cells
 FEW_CELLS = 30  # heard in a class, or less is said of it
 LEAST_DECADES = 0.3  # spread of distances: a factor of 2
 LEAST_EXCESS_DB = 2.0
+OFF = 1.0  # weight of the excess loss that takes all of it off again
 LEAST_HEIGHT_DECADES = 0.1
 FEWEST_SITES = 4  # of different heights: an offset and a height weight leave two to contradict them
 COLLINEAR = 0.999  # beyond which rounding decides; below, `UNTOLD` judges
@@ -50,11 +51,13 @@ UNKNOWN_ZERO_DB = 1000.0  # a receiver of relative levels: its zero is anywhere,
 
 def standard_columns(cells: Cells) -> list[Column]:
     """Offset, distance, excess loss and antenna height."""
+    has_excess = _spread(cells.excess_db[cells.censored == NONE]) >= LEAST_EXCESS_DB
+    slope_sd, why = (10.0, "wrong by 1") if has_excess else (20.0, "from 2 to 6: no other loss varies")
     return [
         Column("offset_db", np.ones(len(cells)), 0.0, 10.0,
                "uncalibrated models, feeders and body losses: within 10 dB, two of three"),
-        Column("slope_db_per_decade", np.log10(np.maximum(cells.distance_km, 1e-3)), 0.0, 5.0,
-               "an exponent of distance that is wrong by 0.5"),
+        Column("slope_db_per_decade", np.log10(np.maximum(cells.distance_km, 1e-3)), 0.0, slope_sd,
+               f"an exponent of distance {why}"),
         Column("excess", cells.excess_db, 0.0, 0.25,
                "loss by obstacles is known within a quarter; bounds keep it a loss, less than twice as large",
                -0.9, 0.9),

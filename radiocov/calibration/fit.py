@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from radiocov.calibration.errors import CalibrationError
 from radiocov.calibration.likelihood import cell_terms, normal_equivalent
 from radiocov.calibration.model import NONE, Calibration, Cells
 from radiocov.calibration.outcome import calibration_of
+from radiocov.calibration.support import without_terrain
 from radiocov.problems import Problem
 
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
@@ -63,6 +64,7 @@ class Setup:
     open_zero: tuple[bool, bool, bool]  # groups whose effects hold a receiver's unknown zero
     devices: tuple[str, ...]
     block_m: float
+    off: Column | None = None  # the excess loss, where it is switched off
 
     def scale(self, variances: Variances) -> np.ndarray:
         return np.sqrt(variances.sigma[self.cells.clutter] ** 2 + self.cells.error_db**2)
@@ -118,17 +120,21 @@ def fit(
         raise CalibrationError(Problem("", "", "no cell was heard", "levels above the receivers' limit are needed"))
     sides = [block_m] if block_m is not None else BLOCKS_M
     found = _chosen(cells, extra, clutter_m, terms, sides, freedom)
+    found = without_terrain(found, lambda off: _chosen(cells, extra, clutter_m, terms, sides, freedom, off))
     weak = _untold(found)
     if weak:
-        again = prepare(cells, extra, clutter_m, terms, found.problem.block_m, weak)
+        again = prepare(cells, extra, clutter_m, terms, found.problem.block_m, weak, found.problem.off)
         found = solve(again, freedom, found.variances)
     return calibration_of(found, clutter_m or {})
 
 
-def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Setup:
+def prepare(cells, extra, clutter_m, terms, block_m, reasons=None, off=None) -> Setup:
     columns = [*design.standard_columns(cells), *design.clutter_height_columns(cells, clutter_m or {}), *extra]
     columns = [c for c in columns if terms is None or c.name in terms]
     reasons = {**design.unsupported(cells, columns), **(reasons or {})}
+    if off is not None:
+        columns = [replace(off, values=c.values) if c.name == off.name else c for c in columns]
+        reasons[off.name] = off.reason
     open_zero = (False, False, False)
     if cells.relative:
         open_zero = (False, bool(cells.talk_in.any()), not bool(cells.talk_in.all()))
@@ -141,7 +147,7 @@ def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Setup:
         cells.predicted_dbm.astype(float), cells.level_dbm.astype(float), cells.censored, cells.weight.astype(float)
     )
     groups = (CLASSES, SITES, DEVICES)
-    return Setup(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m)
+    return Setup(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m, off)
 
 
 def blocks_of(cells: Cells, side_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -155,10 +161,10 @@ def blocks_of(cells: Cells, side_m: float) -> tuple[np.ndarray, np.ndarray, np.n
     return place, block.ravel(), key // len(cells.sites), len(blocks)
 
 
-def _chosen(cells, extra, clutter_m, terms, sides, freedom) -> Found:
+def _chosen(cells, extra, clutter_m, terms, sides, freedom, off=None) -> Found:
     """The fit on the side of largest evidence, climbing from the middle of `sides`."""
     if len(sides) == 1:
-        return solve(prepare(cells, extra, clutter_m, terms, sides[0]), freedom)
+        return solve(prepare(cells, extra, clutter_m, terms, sides[0], off=off), freedom)
     some, these = cells, list(extra)
     if len(cells) > CHOOSING_CELLS:
         near = np.lexsort((cells.x_m, np.floor(cells.y_m / BLOCKS_M[-1])))  # neighbours stay together
@@ -172,13 +178,14 @@ def _chosen(cells, extra, clutter_m, terms, sides, freedom) -> Found:
         if not 0 <= number < len(sides):
             return -math.inf
         if number not in tried:
-            tried[number] = solve(prepare(some, these, clutter_m, terms, sides[number]), freedom, same=ROUGHLY)
+            setup = prepare(some, these, clutter_m, terms, sides[number], off=off)
+            tried[number] = solve(setup, freedom, same=ROUGHLY)
         return tried[number].evidence
 
     best = FIRST_BLOCK
     while (better := max((best - 1, best, best + 1), key=at)) != best:
         best = better
-    return solve(prepare(cells, extra, clutter_m, terms, sides[best]), freedom, tried[best].variances)
+    return solve(prepare(cells, extra, clutter_m, terms, sides[best], off=off), freedom, tried[best].variances)
 
 
 def solve(

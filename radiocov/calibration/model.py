@@ -140,4 +140,6 @@ class Calibration:
     validation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     device_covariance: np.ndarray | None = None  # (devices, rows of covariance); for validation, in no file
+    day_db: float = 0.0  # in sigma_db and the nugget: what a site differs by on another day
+    seen_days: frozenset[tuple[str, int]] = frozenset()  # sites and days of the fit; for validation, in no file
     advice: tuple[str, ...] = ()

@@ -119,7 +119,7 @@ def test_what_the_data_cannot_support_keeps_its_prior_with_a_reason():
         effect = calibration.fixed[name]
         assert (effect.value, effect.status) == (0.0, "kept")
         assert word in effect.reason and any(name in line for line in calibration.advice)
-    assert calibration.fixed["slope_db_per_decade"].sd == pytest.approx(5.0)
+    assert calibration.fixed["slope_db_per_decade"].sd == pytest.approx(20.0)
 
 
 def test_a_column_that_repeats_another_is_kept_and_named():
