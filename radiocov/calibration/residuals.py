@@ -33,7 +33,10 @@ def with_field(calibration: Calibration, cells: Cells, crs: str, field: Field | 
             name: dataclasses.replace(e, value=math.hypot(e.value, days_db)) for name, e in calibration.sigma_db.items()
         }
         seen = frozenset((cells.sites[s], int(day)) for s, day in {*zip(cells.site.tolist(), cells.day, strict=True)})
-        calibration = dataclasses.replace(calibration, sigma_db=sigma, day_db=days_db, seen_days=seen)
+        provenance = {**calibration.provenance, "day_db": round(days_db, 2)}
+        calibration = dataclasses.replace(
+            calibration, sigma_db=sigma, day_db=days_db, seen_days=seen, provenance=provenance
+        )
     residuals = settle(field, *measured, cells.sites, crs) if field.range_m > 0 else None
     return dataclasses.replace(calibration, field=field, residuals=residuals)
 

@@ -232,3 +232,16 @@ def test_sd_of_measured_handsets_is_that_of_the_whole_posterior(drawn):
     sigma = np.array([calibration.sigma_db[name].value for name in cells.classes])[cells.clutter]
     whole = np.einsum("ia,ab,ib->i", design, found.covariance, design)
     np.testing.assert_allclose(sd**2 - sigma**2, whole, rtol=1e-6, atol=1e-9)
+
+
+def test_loss_by_obstacles_that_has_nothing_to_do_with_the_levels_is_switched_off():
+    cells = synthetic.draw(replace(PLAIN, excess=1.0), 1500).cells
+    found = fit(cells, block_m=0.0).fixed["excess"]
+    assert (found.value, found.status) == (1.0, "kept") and "switched off" in found.reason
+
+
+@pytest.mark.parametrize("weight", [-0.15, 0.3, 0.6])
+def test_loss_by_obstacles_that_is_clearly_there_stays(weight):
+    cells = synthetic.draw(replace(PLAIN, excess=weight), 1500).cells
+    found = fit(cells, block_m=0.0).fixed["excess"]
+    assert found.status == "fitted" and found.value == pytest.approx(weight, abs=4 * found.sd)
