@@ -148,7 +148,7 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
     track = read_track(Path(order.declared.track), order.declared.zone, order.declared.datum, now) \
         if order.declared.track else None  # fmt: skip
     known = list(connection.execute(sa.select(schema.handsets.c.device_id)).scalars())
-    writer = Writer(store, connection, batch)
+    writer = Writer(connection, batch)
     tally = _Tally(notes=list(notes), area=order.area)
     total = sum(part.packed_bytes for part in found)
     done = 0
@@ -170,6 +170,7 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
                 raise
             tally.notes.append(f"left out: {error}")  # a text that lies beside the logs in an archive
             continue
+        tally.accepted += writer.flush()
         done += part.packed_bytes
         tally.notes += part.notes
         tally.facts |= reading.facts

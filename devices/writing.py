@@ -1,5 +1,5 @@
-"""Rows into the store, a block at a time: texts that many rows share become one context, columns go in bound as they
-are, and rows that are there already stay as they were."""
+"""Rows into the store: texts that many rows share become one context, rows are held until every handset has a good block
+of them, and rows that are there already stay as they were."""
 
 from __future__ import annotations
 
@@ -14,26 +14,33 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from devices import schema
+from devices.blocks import Blocks, Columns, joined, some, sorted_order
 from devices.draft import Draft
 from devices.identity import FIELDS as IDENTITY_FIELDS
 from devices.identity import Occurrences, combine
-from devices.postgres import CopyIn
 from devices.records import Record
-from devices.store import Store
+
+
+BUFFER_ROWS = 200_000
+FULL_ROWS = 4_000  # a handset; blocks of fewer cost more than they hold
 
 
 class Writer:
     """Writes the blocks of one batch within the caller's transaction."""
 
-    def __init__(self, store: Store, connection: sa.Connection, batch: int) -> None:
+    def __init__(self, connection: sa.Connection, batch: int) -> None:
         self.connection, self.batch = connection, batch
         self.devices: dict[str, int] = {}
         self._contexts: dict[tuple, int] = {}
-        self._driver = connection.connection.driver_connection
-        self._copy_in = CopyIn(self._driver) if store.is_postgres else None
+        self._blocks = Blocks(connection)
+        self._held: dict[int, list[Columns]] = {}
+        self._held_rows = 0
 
     def write(self, draft: Draft, occurrences: Occurrences) -> int:
-        """Number of rows that were not there yet. occurrences: of the source that the rows come from."""
+        """Number of rows now known not to have been there yet; `flush` says the rest.
+
+        occurrences: of the source that the rows come from.
+        """
         n = len(draft)
         if not n:
             return 0
@@ -42,27 +49,32 @@ class Writer:
         order = _order(device, draft.time_us, identity)
         if order is not None:
             device, identity, draft = device[order], identity[order], draft.take(order)
-        columns: dict[str, Any] = {
-            "device": device, "time_us": draft.time_us, "identity": identity,
-            "occurrence": occurrences.number(device, draft.time_us, identity), "batch": self.batch,
-            "row_no": draft.row_no, "context": self._context_numbers(draft),
+        columns: Columns = {
+            "time_us": draft.time_us, "identity": identity,
+            "occurrence": occurrences.number(device, draft.time_us, identity), "batch": np.full(n, self.batch),
+            "row_no": draft.row_no, "context": np.broadcast_to(self._context_numbers(draft), n),
         }  # fmt: skip
         columns |= {name: draft.numbers[name] for name in schema.RECORD_NUMBERS if name in draft.numbers}
         refs = draft.texts.get("raw_ref")
         if refs is not None and refs != "":
-            columns["raw_ref"] = refs
-        return self._copy_in.write(columns) if self._copy_in else self._bind(columns)
+            columns["raw_ref"] = draft.text("raw_ref").to_pylist()
+        starts = np.flatnonzero(np.diff(device, prepend=-1)).tolist()
+        for start, end in zip(starts, [*starts[1:], n], strict=True):
+            part = {name: values[start:end] for name, values in columns.items()}
+            self._held.setdefault(int(device[start]), []).append(part)
+        self._held_rows += n
+        return self.flush() if self._held_rows >= min(BUFFER_ROWS, FULL_ROWS * len(self._held)) else 0
 
-    def _bind(self, columns: dict[str, Any]) -> int:
-        before = self._driver.total_changes
-        if not columns["occurrence"].any():
-            columns["occurrence"] = 0
-        marks = ", ".join(str(value) if isinstance(value, int) else "?" for value in columns.values())
-        values = [value.tolist() if isinstance(value, np.ndarray) else value.to_pylist()
-                  for value in columns.values() if not isinstance(value, int)]  # fmt: skip
-        sql = f"insert into records ({', '.join(columns)}) values ({marks}) on conflict do nothing"
-        self._driver.executemany(sql, zip(*values, strict=True))  # NaN is stored as null
-        return self._driver.total_changes - before
+    def flush(self) -> int:
+        """Write what is held; number of rows that were not there yet."""
+        new = 0
+        for device, parts in self._held.items():
+            columns = joined(parts)
+            order = sorted_order(columns)
+            new += self._blocks.add(device, columns if order is None else some(columns, order))
+        self._blocks.flush()
+        self._held, self._held_rows = {}, 0
+        return new
 
     def _device_numbers(self, draft: Draft) -> np.ndarray:
         if isinstance(draft.device, str):

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devices import schema
+from devices import query, schema
 from devices.errors import DevicesError
 from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
@@ -35,12 +35,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def content(store) -> Counter:
     """What is in the store: how often each row's visible values stand there."""
-    r, h = schema.records, schema.handsets
-    with store.read() as connection:
-        found = connection.execute(
-            sa.select(h.c.device_id, r.c.time_us, r.c.lat, r.c.lon, r.c.rssi_dbm).join(h, h.c.id == r.c.device)
-        )
-        return Counter(tuple(row) for row in found)
+    names = query.names(store).devices
+    columns = ("device", "time_us", "lat", "lon", "rssi_dbm")
+    found: Counter = Counter()
+    for block in query.numbers(store, query.Wanted(), columns):
+        for device, *values in zip(*(block[name].tolist() for name in columns), strict=True):
+            found[(names[device], *values)] += 1
+    return found
 
 
 def put(store, path: Path, lines: list[str], name: str = "log.csv") -> dict:
@@ -305,11 +306,12 @@ def test_a_store_of_a_newer_version_is_refused_and_an_older_one_is_brought_up(st
     def second(connection) -> None:
         connection.execute(sa.text("alter table handsets add column colour text"))
 
-    monkeypatch.setitem(schema.MIGRATIONS, 2, second)
+    newest = max(schema.MIGRATIONS)
+    monkeypatch.setitem(schema.MIGRATIONS, newest + 1, second)
     with Store(store_url) as store, store.read() as connection:
         assert "colour" in {column["name"] for column in sa.inspect(connection).get_columns("handsets")}
-    monkeypatch.delitem(schema.MIGRATIONS, 2)
-    with pytest.raises(DevicesError, match="version 2.*knows 1; update radiocov"):
+    monkeypatch.delitem(schema.MIGRATIONS, newest + 1)
+    with pytest.raises(DevicesError, match=f"version {newest + 1}.*knows {newest}; update radiocov"):
         Store(store_url)
 
 
