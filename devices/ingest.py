@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,16 +156,16 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
     for part in found:
         context = Context(now, order.declared.datum, order.area, known, track)
         reading = Reading(part, order.declared, context, order.description, order.protocol)
-        occurrences = Occurrences()
         try:
-            for draft in _ahead(reading.drafts()):
-                for table in draft.rejected:
-                    reject_file.add(table, part.member)
-                tally.add(draft)
-                tally.accepted += writer.write(draft, occurrences)
-                if total > SMALL_BYTES:
-                    position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
-                    progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
+            with closing(Occurrences()) as occurrences:
+                for draft in _ahead(reading.drafts()):
+                    for table in draft.rejected:
+                        reject_file.add(table, part.member)
+                    tally.add(draft)
+                    tally.accepted += writer.write(draft, occurrences)
+                    if total > SMALL_BYTES:
+                        position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
+                        progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
         except UnknownFormatError as error:
             if part is found[-1] and not tally.profiles:
                 raise
@@ -288,9 +289,10 @@ def _digest(path: Path, progress: Progress) -> str:
         raise DevicesError(f"{path}: is a folder; name the files in it")
     total = path.stat().st_size
     found = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            found.update(data)
+    data = memoryview(bytearray(READ_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(data):
+            found.update(data[:size])
             if total > SMALL_BYTES:
                 progress(f"looking at {path.name}, MiB", min(file.tell(), total - (1 << 20)) >> 20, total >> 20)
     if total > SMALL_BYTES:

@@ -18,10 +18,12 @@ from devices.blocks import Blocks, Columns, joined, some, sorted_order
 from devices.draft import Draft
 from devices.identity import FIELDS as IDENTITY_FIELDS
 from devices.identity import Occurrences, combine
+from devices.jumps import by_device_and_time
 from devices.records import Record
 
 
 BUFFER_ROWS = 200_000
+ASKED_AT_ONCE = 500  # databases take no endless lists
 FULL_ROWS = 4_000  # a handset; blocks of fewer cost more than they hold
 
 
@@ -104,7 +106,7 @@ class Writer:
             else:
                 fixed[name] = value
         if not coded:
-            return self._context(fixed)
+            return self._contexts_of([fixed])[0]
         codes, room = np.zeros(len(draft), np.int64), 1
         for _, column in coded:
             size = len(column.dictionary) + 1
@@ -113,25 +115,46 @@ class Writer:
                 room = int(codes.max()) + 1
             codes = codes * size + pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False) + 1
             room *= size
-        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-        numbers = []
-        for row in first.tolist():
-            numbers.append(self._context(fixed | {name: column[row].as_py() for name, column in coded}))
-        return np.array(numbers, np.int64)[inverse]
+        first, inverse = _unique(codes, room)
+        words = {name: column.take(pa.array(first)).to_pylist() for name, column in coded}
+        rows = [fixed | dict(zip(words, values, strict=True)) for values in zip(*words.values(), strict=True)]
+        return np.array(self._contexts_of(rows), np.int64)[inverse]
 
-    def _context(self, values: dict[str, Any]) -> int:
-        """Number of a combination of what records share; it is stored where it is new."""
-        values = {name: values[name] for name in schema.CONTEXT_FIELDS}
-        known = tuple(values.values())
-        if known not in self._contexts:
-            key = hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
-            table = schema.contexts
-            found = self.connection.execute(sa.select(table.c.id).where(table.c.key == key)).scalar()
-            if found is None:
-                made = self.connection.execute(sa.insert(table).values(key=key, **values))
-                found = made.inserted_primary_key[0]
-            self._contexts[known] = found
-        return self._contexts[known]
+    def _contexts_of(self, rows: list[dict[str, Any]]) -> list[int]:
+        """Numbers of combinations of what records share; new ones are stored."""
+        wanted = [tuple(row[name] for name in schema.CONTEXT_FIELDS) for row in rows]
+        keys = {
+            hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest(): values
+            for values in wanted if values not in self._contexts
+        }  # fmt: skip
+        table = schema.contexts
+        every = list(keys)
+        for start in range(0, len(every), ASKED_AT_ONCE):
+            some_keys = every[start : start + ASKED_AT_ONCE]
+            found = self.connection.execute(sa.select(table.c.key, table.c.id).where(table.c.key.in_(some_keys)))
+            self._contexts |= {keys.pop(key): number for key, number in found}
+        if keys:
+            number = self.connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()
+            new = {key: number + at for at, key in enumerate(keys, 1)}
+            self.connection.execute(sa.insert(table), [
+                {"id": new[key], "key": key, **dict(zip(schema.CONTEXT_FIELDS, values, strict=True))}
+                for key, values in keys.items()
+            ])  # fmt: skip
+            self._contexts |= {values: new[key] for key, values in keys.items()}
+        return [self._contexts[values] for values in wanted]
+
+
+def _unique(codes: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
+    """(a row of each code that is there, number of its code for each row); codes are below `room`."""
+    if room > 1 << 20:
+        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        return first, inverse
+    row_of_code = np.full(room, -1)
+    row_of_code[codes] = np.arange(len(codes))
+    there = np.flatnonzero(row_of_code >= 0)
+    number = np.empty(room, np.int64)
+    number[there] = np.arange(len(there))
+    return row_of_code[there], number[codes]
 
 
 _DEFAULTS = Record(0, "")
@@ -161,10 +184,9 @@ def _order(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> np.
     """Rows by device, time and identity; None where they are in order."""
     if _in_order(device, time_us, identity):
         return None
-    if (np.diff(time_us) >= 0).all() and device.max() < 1 << 15:  # a log in time: sorting small numbers is quick
-        order = np.argsort(device.astype(np.int16), kind="stable")
-        if _in_order(device[order], time_us[order], identity[order]):
-            return order
+    order = by_device_and_time(device, time_us)
+    if _in_order(device[order], time_us[order], identity[order]):
+        return order
     return np.lexsort((identity, time_us, device))
 
 

@@ -53,6 +53,17 @@ class Binding:
         others = {self.time_column, self.date_column, self.host_column} - {""}
         return {heading for heading, _, _ in self.columns.values()} | others
 
+    @property
+    def typed(self) -> dict[str, str]:
+        """Columns that may be read as "number" or "time" at once where every cell is plain."""
+        kinds: dict[str, set[str]] = {}
+        for name, (heading, spec, _) in self.columns.items():
+            plain = name in NUMBERS and not spec.pattern and not spec.decode and spec.base == 10
+            kinds.setdefault(heading, set()).add("number" if plain and self.decimal == "." else "")
+        if self.description.time.format == "auto" and not self.description.time.time_only:
+            kinds.setdefault(self.time_column, set()).add("" if self.date_column else "time")
+        return {heading: kind for heading, found in kinds.items() if len(found) == 1 and (kind := max(found))}
+
 
 def bind(description: Description, headings: list[str], settings: Declared, decimal: str = ".") -> Binding:
     """Find the columns of a description among a file's headings. Raises DevicesError where the needed are absent."""
