@@ -14,7 +14,7 @@ import tempfile
 import numpy as np
 import pyarrow as pa
 
-KEPT_BYTES = 16 << 20
+KEPT_BYTES = 4 << 20
 #: the fields that tell signals of one device and moment apart
 FIELDS = ("direction", "service_state", "freq_hz", "channel", "system_code", "location_area", "site_id",
           "colour_code", "slot", "role", "rssi_dbm", "lat", "lon")  # fmt: skip

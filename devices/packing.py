@@ -2,7 +2,7 @@
 
 A header in JSON names the columns, then their bytes follow, each column by itself, so that a few can be read alone. A
 level of -85.3 dBm is stored as -853 and the divisor 10, where dividing gives the same 64 bits again; a column that no
-divisor fits stays as it is. Wide numbers go as differences, their bytes parted by significance, and all through zstd.
+divisor fits stays as it is. Wide numbers go as differences, their bytes parted by significance, and all through LZ4.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ import numpy as np
 import pyarrow as pa
 
 DIVISORS = tuple(10.0**digits for digits in range(10))
-LEVEL = 1  # zstd's: higher ones take several times as long for a tenth less
+KINDS = {"<i1": 7, "<i2": 15, "<i4": 31, "<i8": 63}  # bits without the sign
 SAMPLE = 64
+CODEC = "lz4_raw"  # zstd saves a tenth of the bytes and takes twice as long
 Column = np.ndarray | Sequence[str | None]
 
 
 def pack(columns: Mapping[str, Column]) -> bytes:
     """int64 and float64 arrays (NaN: unknown) or texts, all of one length; a column that is unknown throughout is left
     out. NaN comes back as NaN, and -0.0 as 0.0."""
-    codec = pa.Codec("zstd", compression_level=LEVEL)
+    codec = pa.Codec(CODEC)
     heads, bodies = [], []
-    for name, values in columns.items():
-        found = _packed(values, codec)
-        if found is not None:
-            head, body = found
-            heads.append([name, len(body), *head])
-            bodies.append(body)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for name, values in columns.items():
+            found = _packed(values, codec)
+            if found is not None:
+                head, body = found
+                heads.append([name, len(body), *head])
+                bodies.append(body)
     header = json.dumps(heads, separators=(",", ":")).encode()
     return b"".join([struct.pack("<I", len(header)), header, *bodies])
 
@@ -68,11 +70,10 @@ def _decimals(values: np.ndarray, codec: pa.Codec) -> tuple[list, bytes] | None:
     few = values[:: max(1, len(values) // SAMPLE)]
     few = few[~np.isnan(few)]
     for divisor in DIVISORS:
-        with np.errstate(invalid="ignore", over="ignore"):
-            if not (np.rint(few * divisor) / divisor == few).all():
-                continue
-            scaled = np.rint(values * divisor)
-            same = scaled / divisor == values
+        if not (np.rint(few * divisor) / divisor == few).all():
+            continue
+        scaled = np.rint(values * divisor)
+        same = scaled / divisor == values
         if not (same | ~known if unknown else same).all():
             continue
         if unknown:
@@ -91,15 +92,13 @@ def _decimals(values: np.ndarray, codec: pa.Codec) -> tuple[list, bytes] | None:
 def _whole(values: np.ndarray, divisor: float, codec: pa.Codec) -> tuple[list, bytes]:
     """divisor: 0.0 for a column of whole numbers."""
     low, high = int(values.min()), int(values.max())
-    for kind in ("<i1", "<i2", "<i4", "<i8"):
-        limits = np.iinfo(kind)
-        if limits.min <= low and high <= limits.max:
-            break
+    kind = next(kind for kind, bits in KINDS.items() if -(1 << bits) <= low and high < 1 << bits)
     small = values.astype(kind)
     differences = small.itemsize > 2
     if differences:
-        small = np.diff(small, prepend=small.dtype.type(0))  # wraps around, and back again
-        small = (small << 1) ^ (small >> (8 * small.itemsize - 1))  # small steps either way are small numbers
+        steps = small.copy()
+        steps[1:] -= small[:-1]  # wraps around, and back again
+        small = (steps << 1) ^ (steps >> KINDS[kind])  # small steps either way are small numbers
     parted = small.view(np.uint8).reshape(len(small), -1).T.tobytes()
     packed = codec.compress(parted, asbytes=True)
     if kind == "<i8" and len(packed) > 0.95 * len(parted):  # hashes do not shrink, and are read faster as they are
@@ -113,7 +112,7 @@ def _unpacked(data: memoryview, rows: int, how: str, *head) -> Column:
         return np.full(rows, value, np.int64 if kind == "i" else np.float64)
     if how == "raw":
         return np.frombuffer(data, head[0]).astype(head[0][1:])
-    codec = pa.Codec("zstd")
+    codec = pa.Codec(CODEC)
     if how == "texts":
         return json.loads(codec.decompress(data, head[0], asbytes=True))
     kind, differences, divisor, *gap = head
@@ -121,7 +120,7 @@ def _unpacked(data: memoryview, rows: int, how: str, *head) -> Column:
     parted = np.frombuffer(codec.decompress(data, size), np.uint8)
     small = np.ascontiguousarray(parted.reshape(-1, rows).T).view(kind).ravel()
     if differences:
-        plain = (small >> 1) & np.iinfo(kind).max ^ -(small & 1)
+        plain = (small >> 1) & ((1 << KINDS[kind]) - 1) ^ -(small & 1)
         small = np.cumsum(plain, dtype=kind)
     if not divisor:
         return small.astype(np.int64)

@@ -144,7 +144,7 @@ def _sqlite(path: Path) -> sa.Engine:
     def _(connection, _) -> None:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
-        connection.execute("pragma cache_size = -32768")
+        connection.execute("pragma cache_size = -16384")
         connection.execute("pragma foreign_keys = on")
         connection.execute("pragma secure_delete = on")  # removed positions are overwritten
 

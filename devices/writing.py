@@ -4,6 +4,7 @@ of them, and rows that are there already stay as they were."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -98,16 +99,16 @@ class Writer:
         return self.devices[name]
 
     def _context_numbers(self, draft: Draft) -> np.ndarray | int:
-        fixed, coded = {}, []
+        n, words, coded = len(draft), {}, []
         for name in schema.CONTEXT_FIELDS:
             value = _context_value(draft, name)
             if isinstance(value, pa.Array):
                 coded.append((name, value.dictionary_encode()))
             else:
-                fixed[name] = value
+                words[name] = itertools.repeat(value)
         if not coded:
-            return self._contexts_of([fixed])[0]
-        codes, room = np.zeros(len(draft), np.int64), 1
+            return self._contexts_of([tuple(next(words[name]) for name in schema.CONTEXT_FIELDS)])[0]
+        codes, room = np.zeros(n, np.int64), 1
         for _, column in coded:
             size = len(column.dictionary) + 1
             if room * size > 1 << 62:
@@ -116,13 +117,12 @@ class Writer:
             codes = codes * size + pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False) + 1
             room *= size
         first, inverse = _unique(codes, room)
-        words = {name: column.take(pa.array(first)).to_pylist() for name, column in coded}
-        rows = [fixed | dict(zip(words, values, strict=True)) for values in zip(*words.values(), strict=True)]
+        words |= {name: column.take(pa.array(first)).to_pylist() for name, column in coded}
+        rows = list(zip(*(words[name] for name in schema.CONTEXT_FIELDS), strict=False))
         return np.array(self._contexts_of(rows), np.int64)[inverse]
 
-    def _contexts_of(self, rows: list[dict[str, Any]]) -> list[int]:
-        """Numbers of combinations of what records share; new ones are stored."""
-        wanted = [tuple(row[name] for name in schema.CONTEXT_FIELDS) for row in rows]
+    def _contexts_of(self, wanted: list[tuple]) -> list[int]:
+        """Numbers of combinations of what records share, values of CONTEXT_FIELDS; new ones are stored."""
         keys = {
             hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest(): values
             for values in wanted if values not in self._contexts

@@ -288,7 +288,7 @@ def _rxqual(draft: Draft, values: np.ndarray) -> None:
 
 def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
     """Words of the file to words of the record, by the map, else as they are; empty ones keep the constant."""
-    coded = numbers.clean(cells, description.null_words - {"none"}).dictionary_encode()
+    coded = numbers.clean_words(cells, description.null_words - {"none"})
     by_word = {word.lower(): to for word, to in spec.map.items()}
     to = []
     for word in coded.dictionary.to_pylist():
@@ -308,11 +308,9 @@ def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description
 
 
 def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
-    plain = numbers.clean(cells, description.null_words | {word.lower() for word in spec.null})
+    coded = numbers.clean_words(cells, description.null_words | {word.lower() for word in spec.null})
     if name == "device_id":
-        if draft.device:
-            plain = pc.fill_null(plain, draft.device)
-        draft.device = plain
+        plain = coded.dictionary_decode()
+        draft.device = pc.fill_null(plain, draft.device) if draft.device else plain
     else:
-        draft.texts[name] = plain
-        draft.raw[name] = plain
+        draft.texts[name] = draft.raw[name] = coded

@@ -38,15 +38,21 @@ def to_numbers(texts: pa.Array, decimal: str, null_words: frozenset[str]) -> tup
 
 def clean(texts: pa.Array, null_words: frozenset[str]) -> pa.Array:
     """Without white space around, null words as null."""
-    coded = texts.dictionary_encode()  # most columns hold few words
+    return clean_words(texts, null_words).dictionary_decode()
+
+
+def clean_words(texts: pa.Array, null_words: frozenset[str]) -> pa.DictionaryArray:
+    """As `clean`, each word once: most columns hold few."""
+    coded = texts.dictionary_encode()
     plain = pc.utf8_trim_whitespace(coded.dictionary)
     null = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(sorted(null_words)))
-    return pc.if_else(null, None, plain).take(coded.indices)
+    plain = pc.if_else(null, None, plain)
+    return coded if plain.equals(coded.dictionary) else plain.take(coded.indices).dictionary_encode()
 
 
 def to_numbers_of_base(texts: pa.Array, base: int, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
     """As `to_numbers`, for whole numbers of base 16 and the like; each spelling is read once."""
-    coded = clean(texts, null_words).dictionary_encode()
+    coded = clean_words(texts, null_words)
     values, bad = [], []
     for word in coded.dictionary.to_pylist():
         try:

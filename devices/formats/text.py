@@ -62,7 +62,7 @@ def read_lines(stream: BinaryIO, encoding: Encoding, block_bytes: int = BLOCK_BY
         if b"\r" in data:
             data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         end = data.rfind(b"\n") + 1
-        whole, tail = rest + data[:end] if end else b"", data[end:] if end else rest + data
+        whole, tail = b"".join((rest, memoryview(data)[:end])) if end else b"", data[end:] if end else rest + data
         bad: list[tuple[int, str, str]] = []
         if overlong and whole:
             whole, overlong = whole[whole.index(b"\n"):], False  # fmt: skip
