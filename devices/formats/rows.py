@@ -19,7 +19,7 @@ import pyarrow.csv
 
 from devices.formats.text import Lines
 
-PARALLEL_BYTES = 1 << 20
+PARALLEL_BYTES = 1 << 19
 KINDS = {"number": (pa.float64(),), "time": (pa.timestamp("us", "UTC"), pa.timestamp("us"))}
 JOINED_LINES = 50  # a quoted text goes over that many lines at most
 

@@ -296,3 +296,15 @@ def test_row_40_the_thread_that_reads_survives_an_unplugged_pseudo_terminal():
     with pytest.raises(LinkError, match="was unplugged"):
         for _ in range(10):
             link.read()
+
+
+def test_noise_that_comes_byte_by_byte_is_told_once():
+    from devices.protocols.base import Counts, Watch
+    from devices.settings import Settings
+    from devices.streams import Chunk
+
+    watch = Watch(Settings(), Counts())
+    told = [event for at in range(3000) for event in watch.feed(Chunk(b"\x81", at, at * 10**8, "p"), False)]
+    assert [event.kind for event in told] == ["noise"]
+    clean = Watch(Settings(), Counts())
+    assert not [event for at in range(300) for event in clean.feed(Chunk(b"text\r\n", at, at * 10**8, "p"), False)]
