@@ -206,7 +206,9 @@ def test_row_38_lip_with_21_digits_a_wrong_length_and_the_long_form(live):
         assert (record.lat, record.lon) == pytest.approx((44.938642, 26.044346), abs=1e-6)
         assert record.pos_age_s == 300 and record.flags == "position_age"
     long = live.parse("tetra-pei", (0, head.format(168, "0A4DD400000000000000005FE0002308517A100060")))
-    assert not long.records and long.counts["lip_unsupported"] == 1
+    assert [(record.lat, record.flags) for record in long.records] == [(None, "position_age position_zero")]
+    other = live.parse("tetra-pei", (0, head.format(168, "0A51D400000000000000005FE0002308517A100060")))
+    assert not other.records and other.counts["lip_unsupported"] == 1
     assert "long location report" in long.rejects[0].reason
 
 
