@@ -209,7 +209,7 @@ def test_row_38_lip_with_21_digits_a_wrong_length_and_the_long_form(live):
     assert [(record.lat, record.flags) for record in long.records] == [(None, "position_age position_zero")]
     other = live.parse("tetra-pei", (0, head.format(168, "0A51D400000000000000005FE0002308517A100060")))
     assert not other.records and other.counts["lip_unsupported"] == 1
-    assert "long location report" in long.rejects[0].reason
+    assert "which is no report" in other.rejects[0].reason
 
 
 def test_row_39_the_same_message_four_times_is_one_record(live):
