@@ -87,7 +87,7 @@ def per_cell(store: Store, wanted: Wanted, side_m: float = 100.0) -> pa.Table:
     """
     sums = Sums(["key"], ["n", "level", "square"])
     visits = Sums(["cell", "device"], [])
-    for cell, device, level, silent in _samples(store, wanted, side_m):
+    for cell, device, level, silent in samples(store, wanted, side_m):
         heard = np.where(silent, 0.0, level)
         bucket = np.where(silent, SILENT, np.round((heard + 150.0) / BUCKET_DB)).astype(np.int64)
         sums.add({"key": cell << BUCKET_BITS | bucket, "n": np.ones(len(cell), np.int64), "level": heard,
@@ -97,10 +97,10 @@ def per_cell(store: Store, wanted: Wanted, side_m: float = 100.0) -> pa.Table:
     return _figures(sums.result(), visits.result(), side_m)
 
 
-def _samples(
+def samples(
     store: Store, wanted: Wanted, side_m: float
 ) -> Iterator[tuple[np.ndarray, int, np.ndarray, np.ndarray]]:
-    """(cell, device, level, whether it says no service) of records with a position, of serving signals.
+    """(cell, device's number, level, whether it says no service) of records with a position, of serving signals.
 
     One handset after the other, and the context only where it can matter: what SQLite hands out a value costs most.
     """

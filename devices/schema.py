@@ -122,23 +122,25 @@ def _second(connection: sa.Connection) -> None:
 MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first, 2: _second}
 
 
-def version_of(connection: sa.Connection) -> int:
-    """0 for an empty database."""
-    if not sa.inspect(connection).has_table("meta"):
+def version_of(connection: sa.Connection, table: sa.Table = meta) -> int:
+    """0 for an empty database. table: where the version is kept."""
+    if not sa.inspect(connection).has_table(table.name):
         return 0
-    found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema")).scalar()
+    found = connection.execute(sa.select(table.c.value).where(table.c.key == "schema")).scalar()
     return int(found or 0)
 
 
-def migrate(connection: sa.Connection) -> None:
+def migrate(
+    connection: sa.Connection, table: sa.Table = meta, steps: dict[int, Callable[[sa.Connection], None]] = MIGRATIONS
+) -> None:
     """Bring the store to the version of this program, in the caller's transaction."""
-    have, newest = version_of(connection), max(MIGRATIONS)
+    have, newest = version_of(connection, table), max(steps)
     if have > newest:
         raise DevicesError(
             f"the fleet store is of version {have}, made by a newer radiocov than this one, which knows {newest}; "
             "update radiocov"
         )
     for version in range(have + 1, newest + 1):
-        MIGRATIONS[version](connection)
-        connection.execute(sa.delete(meta).where(meta.c.key == "schema"))
-        connection.execute(sa.insert(meta).values(key="schema", value=str(version)))
+        steps[version](connection)
+        connection.execute(sa.delete(table).where(table.c.key == "schema"))
+        connection.execute(sa.insert(table).values(key="schema", value=str(version)))

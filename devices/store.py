@@ -34,6 +34,9 @@ class Store:
     Raises DevicesError where there is none, or what is there is no fleet store; StoreError where it can't be reached.
     """
 
+    meta, steps, lock = schema.meta, schema.MIGRATIONS, LOCK
+    patience_s = PATIENCE_S  # for another's import; who must answer soon sets less
+
     def __init__(self, url: str | Path, create: bool = True) -> None:
         text = str(url)
         scheme, there, rest = text.partition("://")
@@ -63,10 +66,10 @@ class Store:
 
     def _open(self) -> None:
         with self._named_errors(), self.engine.connect() as connection:
-            have = schema.version_of(connection)
-        if have != max(schema.MIGRATIONS):
-            with self.write() as connection:
-                schema.migrate(connection)
+            have = schema.version_of(connection, self.meta)
+        if have != max(self.steps):
+            with self.write(lock=True) as connection:
+                schema.migrate(connection, self.meta, self.steps)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -102,10 +105,8 @@ class Store:
         while True:
             try:
                 transaction = connection.begin()
-                if (
-                    not lock
-                    or connection.execute(sa.text("select pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}).scalar()
-                ):
+                asked = sa.text("select pg_try_advisory_xact_lock(:lock)")
+                if not lock or connection.execute(asked, {"lock": self.lock}).scalar():
                     break
                 transaction.rollback()
                 time.sleep(ASK_EVERY_S)
@@ -113,10 +114,8 @@ class Store:
                 if "locked" not in str(error):
                     raise
             waited = time.monotonic() - start
-            if waited > PATIENCE_S:
-                raise StoreError(
-                    f"{self.name}: another import has been writing for {waited / 60:.0f} minutes; try later"
-                )
+            if waited > self.patience_s:
+                raise StoreError(f"{self.name}: another import has been writing for {waited:.0f} s; try later")
             if waiting is not None:
                 waiting(waited)
         with transaction:

@@ -134,8 +134,25 @@ class Evaluation:
         return [o for o in self.outcomes if o.level == "class" and o.direction == direction[o.service] and o.verdict]
 
     @property
+    def short_of_samples(self) -> tuple[int, int, float] | None:
+        """Visited tiles that are short, all visited tiles, and the median of samples in the short ones; None where
+        enough are not."""
+        visited = np.unique(np.concatenate([j.tiles.key[j.measured | j.short] for _, j in self.judged]))
+        short = np.unique(np.concatenate([j.tiles.key[j.short] for _, j in self.judged]))
+        if 2 * len(short) <= len(visited):
+            return None
+        levels = self.levels["talk-out" if "talk-out" in self.levels else "talk-in"]
+        at = levels.at(short)
+        return len(short), len(visited), float(np.median(levels.samples[at[at >= 0]]))
+
+    @property
+    def simulated(self) -> int:
+        """Rows used that no handset measured: they prove nothing."""
+        return self.measurements.counts.get("simulated", 0)
+
+    @property
     def met(self) -> bool:
-        return bool(self.deciding) and all(o.verdict == "passed" for o in self.deciding)
+        return not self.simulated and bool(self.deciding) and all(o.verdict == "passed" for o in self.deciding)
 
 
 def evaluate(frame: Frame, measurements: Measurements, plan: dict[str, Any] | None = None) -> Evaluation:

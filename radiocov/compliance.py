@@ -8,6 +8,7 @@ from typing import Any
 
 from radiocov import link
 from radiocov.boundaries import roads_by_county
+from radiocov.calibration.summary import in_words
 from radiocov.coverage.results import StateResults, computed_states, open_state
 from radiocov.inputs import Inputs
 from radiocov.population import people_per_km2
@@ -40,14 +41,33 @@ def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateR
 
 def error_model(project: Project, results: StateResults) -> ErrorModel:
     """The error of the prediction in the parts that intervals need: common, correlated, of the pixel."""
-    settings = project.uncertainty
-    model = results.manifest["provenance"]["model_settings"]
+    settings, made = project.uncertainty, results.manifest["provenance"]
+    if made["calibration"] is not None:
+        error = made["calibration"]["error"]
+        common_db2, correlated_db2 = error["common_db2"], error["correlated_db2"]
+        total = max(common_db2 + correlated_db2 + error["rest_db2"], 1e-9)
+        reach_km = max(error["correlation_km"], results.grid.resolution_m / 1000.0)
+        return ErrorModel(common_db2 / total, correlated_db2 / total, reach_km, settings.confidence)
+    model = made["model_settings"]
     model_db2 = model["model_error_db"] ** 2
     local_db2 = link.location_variability_db(model["frequency_mhz"] / 1000.0, results.grid.resolution_m) ** 2
     common_db2 = min(settings.common_error_db**2, model_db2)
     total = max(model_db2 + local_db2, 1e-9)
     correlated = (model_db2 - common_db2) / total
     return ErrorModel(common_db2 / total, correlated, settings.correlation_km, settings.confidence)
+
+
+def error_line(project: Project, results: StateResults) -> str:
+    """What intervals rest on, in a line of English."""
+    calibration = results.manifest["provenance"]["calibration"]
+    if calibration is None:
+        stated = project.uncertainty
+        return (f"intervals rest on stated errors: {stated.common_error_db:g} dB common to all places, the rest of "
+                f"the model's correlated over {stated.correlation_km:g} km")  # fmt: skip
+    error = calibration["error"]
+    return (f"intervals rest on the calibration's errors: {error['common_db2'] ** 0.5:.1f} dB common to all places, "
+            f"{error['correlated_db2'] ** 0.5:.1f} dB correlated over {error['correlation_km']:.2g} km, "
+            f"{error['rest_db2'] ** 0.5:.1f} dB of each pixel")  # fmt: skip
 
 
 def judge_all(inputs: Inputs, folder: Path, wanted: Sequence[str] = ()) -> list[tuple[Compliance, StateResults]]:
@@ -106,7 +126,8 @@ def origin_line(results: StateResults) -> str:
     coarse = coarse_warning(results)
     kind = "SYNTHETIC terrain" if o["synthetic"] else "terrain"
     return (
-        f"{o['model']} within {o['radius_km']:g} km, not calibrated; {kind}: {o['terrain']}, {o['resolution_m']:g} m "
-        f"pixels; network on {o['network_on']}; computed {o['computed'][:10]}; radiocov {o['radiocov']}"
+        f"{o['model']} within {o['radius_km']:g} km, {in_words(o['calibration'])}; {kind}: {o['terrain']}, "
+        f"{o['resolution_m']:g} m pixels; network on {o['network_on']}; computed {o['computed'][:10]}; "
+        f"radiocov {o['radiocov']}"
         + (f"\n{coarse[0]}" if coarse else "")
     )

@@ -26,11 +26,14 @@ def driver_of(path: Path) -> str:
     return driver
 
 
-def write_features(path: Path, layers: Mapping[str, tuple[Sequence[Any], Sequence[Mapping[str, Any]]]]) -> Path:
+Features = tuple[Sequence[Any] | None, Sequence[Mapping[str, Any]]]
+
+
+def write_features(path: Path, layers: Mapping[str, Features]) -> Path:
     """Write layers, name -> (geometries, their attributes, the same keys in each); the file appears when whole.
 
     A GeoJSON file has one layer: all go into it, with a column `layer`. Layers without features are left out of it,
-    and are empty layers of a GeoPackage.
+    and are empty layers of a GeoPackage, which also takes layers without geometries (None): tables.
     """
     driver = driver_of(path)
     if path.suffix.lower() in ONE_LAYER:
@@ -40,12 +43,15 @@ def write_features(path: Path, layers: Mapping[str, tuple[Sequence[Any], Sequenc
         layers = {path.stem: (shapes, [{key: row.get(key) for key in keys} for row in rows])}
     with whole(path) as partial:
         for number, (name, (geometries, rows)) in enumerate(layers.items()):
-            kinds = {shape.geom_type for shape in geometries}
+            kinds = {shape.geom_type for shape in geometries or ()}
             names = list(rows[0]) if rows else []
+            shapes = None if geometries is None else shapely.to_wkb(np.array(list(geometries), dtype=object))
+            placed = {} if geometries is None else {
+                "crs": "EPSG:4326", "geometry_type": kinds.pop() if len(kinds) == 1 else "Unknown"
+            }  # fmt: skip
             pyogrio.raw.write(
-                partial, shapely.to_wkb(np.array(list(geometries), dtype=object)), [_column(rows, n) for n in names],
-                names, driver=driver, layer=name, crs="EPSG:4326", append=number > 0,
-                geometry_type=kinds.pop() if len(kinds) == 1 else "Unknown",
+                partial, shapes, [_column(rows, n) for n in names], names, driver=driver, layer=name,
+                append=number > 0, **placed,
             )  # fmt: skip
     return path
 

@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 import shapely
-from pyproj import Transformer
 
 from radiocov.boundaries import read_boundaries
+from radiocov.calibration.summary import in_chinese, in_words
 from radiocov.compliance import coarse_warning, origin
 from radiocov.coverage.results import StateResults
-from radiocov.coverage.setup import read_ground
+from radiocov.coverage.setup import read_ground, terminal_height_m
 from radiocov.inputs import Inputs
+from radiocov.mapplane import MapPlane, file_plane, service_plane
+from radiocov.mappoints import measured_cells
 from radiocov.maps import (
     MapArea,
     MapBoundary,
     MapData,
+    MapGap,
+    MapMeasured,
     MapRoad,
     MapService,
     MapState,
@@ -25,40 +29,68 @@ from radiocov.maps import (
     build_page,
     compliance_rows,
 )
+from radiocov.measurements import Measurements
+from radiocov.population import people_per_km2
+from radiocov.propagation.p1812_formulas import effective_earth_radius_km
 from targets.compliance import Compliance
+from targets.gaps import Gap, largest_gaps
+from targets.rasterize import Plane, Window
+from targets.roadways import at_points
 
 ROAD_STEP_M = 200.0  # between the points at which a drawn road takes its colour
+MOST_GAPS = 500  # of areas and of roads, that are looked for
+GAPS_OF_ALL, GAPS_OF_COUNTY = 40, 10  # the largest that are drawn, of the network and beside them of a county
 
 Judged = list[tuple[Compliance, StateResults]]
 
 
-def write_map(inputs: Inputs, judged: Judged, path: Path, lang: str = "en") -> Path:
-    """Write the self-contained page; its file appears whole or not at all. Returns the path."""
+def write_map(
+    inputs: Inputs, judged: Judged, path: Path, lang: str = "en", measured: Measurements | None = None,
+    measured_with: str = "", private: bool = False,
+) -> Path:  # fmt: skip
+    """Write the self-contained page; its file appears whole or not at all. Returns the path.
+
+    measured, measured_with, private: see `radiocov.mappoints.measured_cells`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return build_page(map_data(inputs, judged), lang, path)
+    states = [results for _, results in judged]
+    cells = measured_cells(inputs.project, states, measured, measured_with, private) if measured else None
+    return build_page(map_data(inputs, judged, cells), lang, path)
 
 
-def map_data(inputs: Inputs, judged: Judged) -> MapData:
-    """Everything the page shows, from the results of one or more states."""
+def map_data(inputs: Inputs, judged: Judged, measured: MapMeasured | None = None) -> MapData:
+    """Everything the file's page shows, from the results of one or more states."""
+    return _data(inputs, judged, file_plane(judged[-1][1]), measured)
+
+
+def service_data(inputs: Inputs, judged: Judged) -> MapData:
+    """The same in Web Mercator with small pictures, for `radiocov.maps.service.service_page`."""
+    return _data(inputs, judged, service_plane(judged[-1][1]), None)
+
+
+def _data(inputs: Inputs, judged: Judged, plane: MapPlane, measured: MapMeasured | None) -> MapData:
     project = inputs.project
     results = judged[-1][1]
     ground = read_ground(inputs)
-    to_grid = Transformer.from_crs("EPSG:4326", results.grid.crs, always_xy=True)
-    boundaries = _boundaries(inputs, to_grid)
+    boundaries = _boundaries(inputs, plane)
     made = results.manifest["provenance"]
     return MapData(
         title=bilingual(project.project.name, project.project.name_zh),
         note=bilingual(project.project.note, project.project.note_zh) if project.project.note else None,
-        grid=results.grid,
-        elevation_m=ground.elevation_m,
-        states=[_state(inputs, compliance, state, boundaries) for compliance, state in judged],
+        grid=plane.grid,
+        elevation_m=plane.thinned(ground.elevation_m),
+        states=[_state(inputs, compliance, state, boundaries, plane) for compliance, state in judged],
         class_service={t.class_: t.service for t in inputs.policy.targets},
         provenance=_provenance(results),
         synthetic=made["synthetic"],
         coarse_warning=bilingual(*coarse) if (coarse := coarse_warning(results)) else None,
-        areas=_areas(inputs, judged, to_grid),
-        roads=_roads(inputs, judged, to_grid),
+        areas=_areas(inputs, judged, plane),
+        roads=_roads(inputs, judged, plane),
         boundaries=boundaries,
+        measured=measured,
+        native_m=results.grid.resolution_m,
+        earth_radius_km=effective_earth_radius_km(project.model.delta_n),
+        terminal_height_m=terminal_height_m(project),
     )
 
 
@@ -74,14 +106,14 @@ def _provenance(results: StateResults) -> dict[str, Any]:
         "resolution_m": o["resolution_m"],
         "radius_km": o["radius_km"],
         "frequency_mhz": made["model_settings"]["frequency_mhz"],
-        "calibration": o["calibration"],
+        "calibration": o["calibration"] and bilingual(in_words(o["calibration"]), in_chinese(o["calibration"])),
         "run_date": o["computed"][:10],
         "version": o["radiocov"],
     }
 
 
 def _state(
-    inputs: Inputs, compliance: Compliance, results: StateResults, boundaries: list[MapBoundary]
+    inputs: Inputs, compliance: Compliance, results: StateResults, boundaries: list[MapBoundary], plane: MapPlane
 ) -> MapState:
     project = inputs.project
     services = []
@@ -97,20 +129,21 @@ def _state(
                     f"天线口 {terminal.threshold_dbm:g} dBm，佩戴损耗 {terminal.carry_loss_db:g} dB",
                 ),
                 q=service.probability,
-                margin_db=_directions(results, f"margin_{service.id}.tif"),
-                probability=_directions(results, f"probability_{service.id}.tif"),
+                margin_db=_directions(plane, results, f"margin_{service.id}.tif"),
+                probability=_directions(plane, results, f"probability_{service.id}.tif"),
             )
         )
-    best = results.band("best_server.tif", 1)
+    best = plane.read(results, "best_server.tif", 1)
     return MapState(
         id=compliance.period,
         label=bilingual(compliance.period),
         date=results.manifest["date"],
-        level_dbm=results.band("level_dbm.tif", 1),
+        level_dbm=plane.read(results, "level_dbm.tif", 1),
         best_server=best,
         services=services,
-        sites=_sites(inputs, results, best),
+        sites=_sites(inputs, results, best, plane),
         rows=_with_chinese_names(compliance_rows(compliance), boundaries),
+        gaps=_gaps(inputs, results, plane),
     )
 
 
@@ -123,19 +156,47 @@ def _with_chinese_names(rows: list[dict[str, Any]], boundaries: list[MapBoundary
     return rows
 
 
-def _directions(results: StateResults, name: str) -> dict[str, np.ndarray]:
+def _directions(plane: MapPlane, results: StateResults, name: str) -> dict[str, np.ndarray]:
     """Both directions, and the worse of the two taken from them: the stored one is rounded on its own."""
-    talk_out, talk_in = results.band(name, 1), results.band(name, 2)
+    talk_out, talk_in = plane.read(results, name, 1), plane.read(results, name, 2)
     return {"talk_out": talk_out, "talk_in": talk_in, "both": np.minimum(talk_out, talk_in)}
 
 
-def _sites(inputs: Inputs, results: StateResults, best: np.ndarray) -> list[dict[str, Any]]:
+def _gaps(inputs: Inputs, results: StateResults, plane: MapPlane) -> list[MapGap]:
+    """The largest pieces of areas and stretches of roads: of the whole network, and of every county."""
+    pixel_m = results.grid.resolution_m
+    found = []
+    # what is less than a pixel would be a dot that nobody can drive to
+    for gaps, least in zip(
+        largest_gaps(inputs.policy, inputs.areas, inputs.roads, results, limit=MOST_GAPS),
+        (pixel_m**2 / 1e6, pixel_m / 1e3), strict=True,
+    ):  # fmt: skip
+        seen: dict[tuple[str, str], int] = {}
+        for rank, gap in enumerate(gap for gap in gaps if gap.size >= least):
+            place = gap.city, gap.county
+            seen[place] = seen.get(place, 0) + 1
+            if rank < GAPS_OF_ALL or seen[place] <= GAPS_OF_COUNTY:
+                found.append(_gap(gap, plane))
+    return found
+
+
+def _gap(gap: Gap, plane: MapPlane) -> MapGap:
+    return MapGap(
+        _in_plane(gap.geometry, plane), gap.measure, gap.class_, gap.name, gap.city, gap.county, gap.service,
+        gap.size, gap.road or "", gap.road_m,
+    )  # fmt: skip
+
+
+def _sites(inputs: Inputs, results: StateResults, best: np.ndarray, plane: MapPlane) -> list[dict[str, Any]]:
     numbers = {key: i for i, key in enumerate(results.manifest["servers"], start=1)}
-    pixels = np.bincount(best.ravel(), minlength=len(numbers) + 1)
-    served = max(int(pixels[1:].sum()), 1)
+    area = _shares(best, len(numbers))
+    people = None
+    if inputs.project.population_file is not None:
+        of_area = people_per_km2(inputs.project.population_file, inputs.project.areas.population_unit, plane.grid)
+        people = _shares(best, len(numbers), of_area(Window(0, 0, *plane.grid.shape)))
     found = []
     for site in inputs.sites:
-        x, y = (float(v) for v in results.grid.from_lonlat(site.lon, site.lat))
+        x, y = (float(v) for v in plane.grid.from_lonlat(site.lon, site.lat))
         number = numbers.get(site.id, 0)
         found.append(
             {
@@ -145,13 +206,21 @@ def _sites(inputs: Inputs, results: StateResults, best: np.ndarray) -> list[dict
                 "azimuth": site.azimuth_deg if site.antenna else None,
                 "tilt": site.tilt_deg if site.antenna else None, "status": site.status,
                 "in_service": site.in_service.isoformat() if site.in_service else None, "server": number,
-                "share_percent": round(100.0 * int(pixels[number]) / served, 1) if number else None,
+                "share_percent": area[number] if number else None,
+                "people_percent": people[number] if number and people else None,
             }
         )  # fmt: skip
     return found
 
 
-def _areas(inputs: Inputs, judged: Judged, to_grid: Transformer) -> list[MapArea]:
+def _shares(best: np.ndarray, count: int, weight: np.ndarray | None = None) -> list[float]:
+    """Per cent of the served pixels, or of their weight, that each server serves best; by its number."""
+    sums = np.bincount(best.ravel(), None if weight is None else weight.ravel(), minlength=count + 1)
+    served = max(float(sums[1:].sum()), 1e-9)
+    return [round(100.0 * float(value) / served, 1) for value in sums]
+
+
+def _areas(inputs: Inputs, judged: Judged, plane: MapPlane) -> list[MapArea]:
     if inputs.areas is None:
         return []
     rows = {c.period: {r.id: r for r in c.at("area")} for c, _ in judged}
@@ -161,14 +230,14 @@ def _areas(inputs: Inputs, judged: Judged, to_grid: Transformer) -> list[MapArea
         share = {c.period: getattr(here[c.period], f"share_{c.judge}") for c, _ in judged if c.period in here}
         found.append(
             MapArea(
-                _in_plane(area.geometry, to_grid), area.class_, bilingual(area.name, area.name_zh), area.city,
+                _in_plane(area.geometry, plane), area.class_, bilingual(area.name, area.name_zh), area.city,
                 area.county, {period: row.met for period, row in here.items()}, share,
             )
         )  # fmt: skip
     return found
 
 
-def _roads(inputs: Inputs, judged: Judged, to_grid: Transformer) -> list[MapRoad]:
+def _roads(inputs: Inputs, judged: Judged, plane: MapPlane) -> list[MapRoad]:
     if inputs.roads is None:
         return []
     policy = inputs.policy
@@ -177,51 +246,45 @@ def _roads(inputs: Inputs, judged: Judged, to_grid: Transformer) -> list[MapRoad
         for target in policy.targets
         for data_class in policy.policy_class(target.class_).data_classes()
     }
-    planes = {
-        (c.period, service): results.read(service, "probability", _Whole(results.shape))
-        for c, results in judged
-        for service in set(service_of.values())
-    }
-    grid = judged[-1][1].grid
     found = []
     for road in inputs.roads.roads:
         if road.class_ not in service_of:
             continue
-        lines = _in_plane(road.geometry, to_grid)
-        for line in shapely.get_parts(lines):
+        for line in shapely.get_parts(_in_plane(road.geometry, plane)):
             xy = shapely.get_coordinates(shapely.segmentize(line, ROAD_STEP_M))
-            probability = {
-                c.period: _at(planes[c.period, service_of[road.class_]], grid, xy) for c, _ in judged
-            }
-            found.append(MapRoad(road.class_, bilingual(road.name or road.ref), xy, probability))
-    return found
-
-
-class _Whole:
-    """The window of a whole raster."""
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.row = self.col = 0
-        self.height, self.width = shape
-
-
-def _at(plane: np.ndarray, grid: Any, xy: np.ndarray) -> np.ndarray:
-    """Values of the pixels that hold the points; NaN outside."""
-    row, col = grid.rowcol(xy[:, 0], xy[:, 1])
-    row, col = np.floor(row + 0.5).astype(int), np.floor(col + 0.5).astype(int)
-    inside = (row >= 0) & (col >= 0) & (row < grid.height) & (col < grid.width)
-    out = np.full(len(xy), np.nan)
-    out[inside] = plane[row[inside], col[inside]]
-    return out
-
-
-def _boundaries(inputs: Inputs, to_grid: Transformer) -> list[MapBoundary]:
+            found.append((road, xy))
+    if not found:
+        return []
+    lonlat = np.column_stack(plane.grid.to_lonlat(*np.concatenate([xy for _, xy in found]).T))
+    cuts = np.cumsum([len(xy) for _, xy in found])[:-1]
+    chances = {
+        (c.period, service): np.split(_chances(results, service, lonlat), cuts)
+        for c, results in judged
+        for service in set(service_of.values())
+    }
     return [
-        MapBoundary(_in_plane(b.geometry, to_grid), b.city, b.county, bilingual(b.name, b.name_zh))
+        MapRoad(
+            road.class_, bilingual(road.name or road.ref), xy,
+            {c.period: chances[c.period, service_of[road.class_]][i] for c, _ in judged},
+        )
+        for i, (road, xy) in enumerate(found)
+    ]  # fmt: skip
+
+
+def _chances(results: StateResults, service: str, lonlat: np.ndarray) -> np.ndarray:
+    """Service probability at points in longitude and latitude (n, 2); NaN outside the rasters."""
+    plane = Plane(results)
+    u, v = plane.pixels(lonlat[:, 0], lonlat[:, 1])
+    return at_points(u, v, plane, lambda window: results.read(service, "probability", window))
+
+
+def _boundaries(inputs: Inputs, plane: MapPlane) -> list[MapBoundary]:
+    return [
+        MapBoundary(_in_plane(b.geometry, plane), b.city, b.county, bilingual(b.name, b.name_zh))
         for b in read_boundaries(inputs)
     ]
 
 
-def _in_plane(geometry: Any, to_grid: Transformer) -> Any:
-    """Longitude and latitude to the grid's metres."""
-    return shapely.transform(geometry, lambda xy: np.column_stack(to_grid.transform(xy[:, 0], xy[:, 1])))
+def _in_plane(geometry: Any, plane: MapPlane) -> Any:
+    """Longitude and latitude to the plane's metres."""
+    return shapely.transform(geometry, plane.project)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from targets.acceptance import Samples
 
 COLUMNS = ("device", "time_us", "context", "lat", "lon", "rssi_dbm")
 DIRECTIONS = {"talk_out": "talk-out", "talk_in": "talk-in"}
+SIMULATED = "synthetic"  # flag of records that no handset measured
 SILENT = ("no_service", "searching")
 
 
@@ -53,13 +55,9 @@ def read_logs(
     What a bench found a handset of the store to read too high is taken off. DevicesError for a file that cannot be
     read, or where there is no store.
     """
-    if not files:
-        with store_of(project, store_url, create=False) as store:
+    with imported(project, files, declared, format_, store_url, progress) as (store, receipts):
+        if not files:
             return _collect(store, [store.name], {})
-    description = formats.load(format_) if format_ else None
-    order = Order(declared or Declared(), description, area=area_of(project), fallback=fallback_folder(project))
-    with tempfile.TemporaryDirectory(prefix="radiocov-logs-") as folder, Store(Path(folder) / "logs.sqlite") as store:
-        receipts = [import_file(store, Path(name), order, progress) for name in files]
         counts = {
             "rejected": sum(r["rejected"] for r in receipts),
             "duplicate": sum(r["duplicate"] for r in receipts),
@@ -74,11 +72,31 @@ def read_logs(
         return found
 
 
+@contextmanager
+def imported(
+    project: Project,
+    files: Sequence[str],
+    declared: Declared | None,
+    format_: str,
+    store_url: str,
+    progress: Callable[[str, int, int], None] | None,
+) -> Iterator[tuple[Store, list[dict[str, Any]]]]:
+    """A store that holds log files, with their receipts; the fleet store, without any, where no file is named."""
+    if not files:
+        with store_of(project, store_url, create=False) as store:
+            yield store, []
+        return
+    description = formats.load(format_) if format_ else None
+    order = Order(declared or Declared(), description, area=area_of(project), fallback=fallback_folder(project))
+    with tempfile.TemporaryDirectory(prefix="radiocov-logs-") as folder, Store(Path(folder) / "logs.sqlite") as store:
+        yield store, [import_file(store, Path(name), order, progress) for name in files]
+
+
 def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measurements:
     blocks: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in DIRECTIONS.values()}
     counts = {"read": 0, "used": 0, "rejected": 0, "duplicate": 0, "without position": 0, "without level": 0,
-              "neighbour cell": 0, "direct mode": 0} | counts  # fmt: skip
-    known, offsets = None, _offsets(store)
+              "neighbour cell": 0, "direct mode": 0, "simulated": 0} | counts  # fmt: skip
+    known, offsets = None, bench_offsets(store)
     for block in numbers(store, Wanted(), COLUMNS):
         known = known or names(store)
         counts["read"] += len(block["time_us"])
@@ -95,6 +113,7 @@ def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measur
         counts["without level"] += int(np.sum(left & placed & ~heard))
         use = left & placed & heard
         counts["used"] += int(use.sum())
+        counts["simulated"] += int(np.sum(use & np.isin(block["context"], _simulated(known))))
         level = block["rssi_dbm"] - offsets[block["device"]]
         for word, name in DIRECTIONS.items():
             mine = use & known.where("direction", word)[block["context"]]
@@ -114,11 +133,15 @@ def _samples(parts: list[dict[str, np.ndarray]]) -> Samples:
     )
 
 
+def _simulated(known: Any) -> list[int]:
+    return [number for number, context in known.contexts.items() if SIMULATED in (context["flags"] or "").split()]
+
+
 def _contexts(known: Any, name: str, values: Sequence[str]) -> list[int]:
     return [number for number, context in known.contexts.items() if context[name] in values]
 
 
-def _offsets(store: Store) -> np.ndarray:
+def bench_offsets(store: Store) -> np.ndarray:
     """dB that each handset reads too high, by its number; 0 where no bench has said."""
     with store.read() as connection:
         rows = connection.execute(sa.select(schema.handsets.c.id, schema.handsets.c.calibration_offset_db)).all()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from radiocov.calibration.settings import CalibrationSettings, check_calibration
 from radiocov.link_check import check_indoor, check_interference, check_noise, check_receivers, is_number
 from radiocov.problems import Problem, ProjectError, Severity, did_you_mean, errors_of
 from radiocov.settings import (
@@ -73,6 +74,7 @@ class Project(Section):
     roads: RoadsSettings | None = None
     boundaries: BoundariesSettings | None = None
     uncertainty: UncertaintySettings = UncertaintySettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     output: OutputSettings = OutputSettings()
 
     _path: Path = PrivateAttr(default=Path(FILE_NAME))
@@ -155,6 +157,10 @@ class Project(Section):
     @property
     def population_file(self) -> Path | None:
         return self.resolve(self.areas.population) if self.areas and self.areas.population else None
+
+    @property
+    def calibration_file(self) -> Path:
+        return self.resolve(self.calibration.file)
 
     @property
     def output_folder(self) -> Path:
@@ -355,6 +361,7 @@ def _check_references(raw: dict[str, Any], found: _Findings) -> None:
         if isinstance(wanted, str) and wanted not in names:
             found.add(("services", index, "terminal"), f'there is no terminal "{wanted}"',
                       did_you_mean(wanted, names))
+    check_calibration(raw.get("calibration"), names, found.add)
     for index, table in _tables(raw, "terminals"):
         level = table.get("threshold_dbm")
         if is_number(level) and PLANNING_LEVEL_DBM <= level <= -20:

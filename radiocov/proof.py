@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from radiocov.acceptance import Evaluation, Frame
-from targets.acceptance import contingency, reliability
+from targets.acceptance import EXTENT_M, SAMPLES, contingency, reliability
 from targets.tiles import name_of, of_name
 
 
@@ -21,6 +21,8 @@ def to_dict(e: Evaluation) -> dict[str, Any]:
     against = []
     for target, one in e.judged:
         table = contingency([one], q[target.service])
+        if table.agreement is None:  # no tile was measured
+            continue
         against.append(
             {
                 "class": target.class_,
@@ -51,8 +53,21 @@ def to_dict(e: Evaluation) -> dict[str, Any]:
         "unreachable": {
             f"{t.class_}/{t.service}": [name_of(k) for k in j.tiles.key[j.unreachable]] for t, j in e.judged
         },
-        "notes": m.notes,
+        "simulated": e.simulated,
+        "notes": [*_cautions(e), *m.notes],
     }
+
+
+def _cautions(e: Evaluation) -> list[str]:
+    found = []
+    if e.simulated:
+        found.append(f"{e.simulated:,} rows are SIMULATED: a rehearsal, which proves nothing of the network")
+    if (short := e.short_of_samples) is not None:
+        found.append(
+            f"{short[0]} of {short[1]} visited tiles have fewer than {SAMPLES} samples over {EXTENT_M:g} m (their "
+            f"median: {short[2]:g}): drive slower, go round inside, or let the handset measure more often"
+        )
+    return found
 
 
 def _when(us: int) -> str | None:

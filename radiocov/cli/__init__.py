@@ -20,14 +20,18 @@ COMMANDS = {
     "store": ("radiocov.cli.store", "store", "Losses and grounds that are kept: what is there, what can go."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
     "acceptance": ("radiocov.cli.acceptance", "acceptance", "Field proof: tiles to drive, logs judged tile by tile."),
+    "calibrate": ("radiocov.cli.calibrate", "calibrate", "Fit the model to measured levels, and prove it on others."),
     "report": ("radiocov.cli.report", "report", "The document for the archive: HTML or PDF, English or Chinese."),
     "map": ("radiocov.cli.map", "map_", "The manager's map: one HTML file that works offline."),
+    "export": ("radiocov.cli.export", "export", "KMZ, GeoPackage, GeoTIFF with a QGIS style, PNG with a world file."),
     "loss": ("radiocov.cli.loss", "loss", "A propagation model on a given profile, with every intermediate term."),
     "antenna": ("radiocov.cli.antenna", "antenna", "Read an antenna file, or a described beam, and draw it."),
     "budget": ("radiocov.cli.budget", "budget", "Link budgets in both directions and the path loss they allow."),
     "path": ("radiocov.cli.path", "path", "Profile and loss between a site and a point, term by term."),
     "logs": ("radiocov.cli.logs", "logs", "Signal logs of handsets: ports, record, import, simulate."),
     "fleet": ("radiocov.cli.fleet", "fleet", "The handsets: register, health, records to export."),
+    "serve": ("radiocov.cli.serve", "serve", "The service for field teams, managers and engineers."),
+    "service": ("radiocov.cli.service", "service", "Tokens, backup and restore of the service."),
 }
 
 EXIT_CODES = """

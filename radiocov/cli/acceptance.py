@@ -51,8 +51,8 @@ def tile_options(command: Callable) -> Callable:
     return command
 
 
-def logs_options(command: Callable) -> Callable:
-    """How logs are read."""
+def reading_options(command: Callable) -> Callable:
+    """What logs do not say themselves, and how they are read."""
     for option in (
         click.option("--store", "store_url", metavar="URL", default="", help="Fleet store, where no LOGS are given."),
         click.option("--device", default="", help="Id of the handset, for rows that name none."),
@@ -63,22 +63,36 @@ def logs_options(command: Callable) -> Callable:
         click.option(
             "--format", "format_", metavar="NAME|FILE.toml", default="", help="Log format; default: recognised."
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def logs_options(command: Callable) -> Callable:
+    """How logs are read, and what of them counts."""
+    for option in (
+        reading_options,
         click.option(
             "--measured-with",
             metavar="TERMINAL",
             default="",
             help="The project's terminal that was carried; default: each service's own.",
         ),
-        click.option(
-            "--statistic",
-            type=click.Choice(["median", "mean"]),
-            default="median",
-            show_default=True,
-            help="Of a tile's samples: median level, or mean power.",
-        ),
     ):
         command = option(command)
     return command
+
+
+def logs_options(command: Callable) -> Callable:
+    """How logs are read, and what becomes of a tile's samples."""
+    statistic = click.option(
+        "--statistic",
+        type=click.Choice(["median", "mean"]),
+        default="median",
+        show_default=True,
+        help="Of a tile's samples: median level, or mean power.",
+    )
+    return statistic(reading_options(command))
 
 
 def evaluation_command(command: Callable) -> Callable:
@@ -182,21 +196,22 @@ def _print(e: Any) -> None:
                 headings, cells, set(range(3, 14)))  # fmt: skip
     against = [[a["class"], a["service"], *(str(a[k]) for k in ("hit", "false_alarm", "miss", "correct_rejection")),
                 percent(a["agreement"])] for a in data["predicted_against_measured"]]  # fmt: skip
-    print_table(
-        "Predicted against measured, tiles",
-        ["class", "service", "hit", "false alarm", "miss", "correct rejection", "agree"],
-        against,
-        set(range(2, 7)),
-    )
-    bins = [[a["class"], a["service"], f"{100 * b['low']:g} to {100 * b['high']:g} %", str(b["tiles"]),
-             percent(b["predicted"]), percent(b["measured"])]
-            for a in data["predicted_against_measured"] for b in a["reliability"]]  # fmt: skip
-    print_table(
-        "Reliability of the predicted probability",
-        ["class", "service", "predicted", "tiles", "mean", "passed"],
-        bins,
-        {2, 3, 4, 5},
-    )
+    if against:
+        print_table(
+            "Predicted against measured, tiles",
+            ["class", "service", "hit", "false alarm", "miss", "correct rejection", "agree"],
+            against,
+            set(range(2, 7)),
+        )
+        bins = [[a["class"], a["service"], f"{100 * b['low']:g} to {100 * b['high']:g} %", str(b["tiles"]),
+                 percent(b["predicted"]), percent(b["measured"])]
+                for a in data["predicted_against_measured"] for b in a["reliability"]]  # fmt: skip
+        print_table(
+            "Reliability of the predicted probability",
+            ["class", "service", "predicted", "tiles", "mean", "passed"],
+            bins,
+            {2, 3, 4, 5},
+        )
     rows = ", ".join(f"{name} {n}" for name, n in data["rows"].items() if n)
     click.echo(f"rows: {rows}; {data['devices']} handsets, {data['first']} to {data['last']}")
     click.echo(f"talk-in: {data['talk_in']}")

@@ -39,11 +39,13 @@ def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option("--gpu", is_flag=True, help="Compute losses (p1812) on a CUDA device; needs the extra radiocov[gpu].")
 @click.option("--cluster", metavar="tcp://HOST:PORT", callback=_address,
               help="Compute losses on the workers of this Dask scheduler; needs the extra radiocov[cluster].")
+@click.option("--calibration", metavar="FILE|none", help="Calibration to correct levels with; \"none\" for the plain "
+              "model. Default: [calibration] file in project.toml (calibration.toml) where it is there.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=str), help="Folder for the results.")
 @quiet_option
 @json_option
 def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bool, cluster: str,
-             output: str | None, quiet: bool, as_json: bool) -> None:  # fmt: skip
+             calibration: str | None, output: str | None, quiet: bool, as_json: bool) -> None:  # fmt: skip
     """Compute level, best server, margin and service probability for every state of the network.
 
     What an earlier run finished is taken up; Ctrl-C leaves nothing half-written. With --cluster the workers must see
@@ -52,10 +54,14 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bo
     With [interference] enabled = true in project.toml also C/(I+N) over the frequency plan, and for simulcast groups
     the spread of arrival.
 
+    A calibration (`radiocov calibrate`) corrects every level, near measured roads nearly to what was measured there,
+    and gives each pixel its own uncertainty, a raster uncertainty_db.tif.
+
     \b
     Examples:
       radiocov coverage my-network
       radiocov coverage my-network --on 2016-06-30 -o half-way
+      radiocov coverage my-network --calibration none -o uncalibrated
       radiocov coverage /shared/my-network --cluster tcp://10.0.0.5:8786
     """
     from pathlib import Path
@@ -66,7 +72,11 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bo
     if model:
         inputs.project = with_model(inputs.project, model)
     folder, date = Path(output) if output else None, on.date() if on else None
-    result = compute(inputs, folder, date, jobs, quiet, gpu, cluster)
+    from radiocov.calibration.summary import in_words
+    from radiocov.coverage.calibration_in_use import calibration_of
+
+    used = calibration_of(inputs.project, calibration)
+    result = compute(inputs, folder, date, jobs, quiet, gpu, cluster, used)
     if as_json:
         print_json(result.manifest)
         return
@@ -78,6 +88,8 @@ def coverage(project: str, jobs: int | None, on: Any, model: str | None, gpu: bo
     for state in result.manifest["states"]:
         for line in disturbed_lines(state):
             click.echo(f"{state['state']}, {line}")
+    for words in dict.fromkeys(in_words(s["provenance"]["calibration"]) for s in result.manifest["states"]):
+        click.echo(f"levels are {words}")
     click.echo(
         f"{result.losses_computed} loss rasters computed, {result.losses_reused} taken from earlier runs; "
         f"{result.states_reused} of {len(result.manifest['states'])} states were up to date"
@@ -112,7 +124,8 @@ def with_model(project: Any, name: str) -> Any:
 
 
 def compute(
-    inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gpu: bool = False, cluster: str = ""
+    inputs: Any, folder: Any, on: Any, jobs: int | None, quiet: bool, gpu: bool = False, cluster: str = "",
+    calibration: Any = None,
 ) -> Any:
     """Run with progress; Ctrl-C stops the threads and leaves what is finished."""
     with progress(quiet) as show:
@@ -120,7 +133,8 @@ def compute(
         from radiocov.coverage.run import Cancelled, CoverageRun
 
         show("loading the engine", 1, 1)
-        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show, gpu=gpu, cluster=cluster)
+        run = CoverageRun(inputs, folder=folder, on=on, jobs=jobs, progress=show, gpu=gpu, cluster=cluster,
+                          calibration=calibration)
         try:
             result = run.run()
         except Cancelled:

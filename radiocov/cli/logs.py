@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "record": ("radiocov.cli.logs_record", "record", "Record what a handset says, every byte, and show it live."),
     "replay": ("radiocov.cli.logs_record", "replay", "Read a journal again, with the parsers of today."),
     "import": ("radiocov.cli.logs_import", "import_", "Bring logs into the fleet store, with a receipt."),
+    "upload": ("radiocov.cli.logs_upload", "upload", "Send logs to a service, now or when there is a network."),
     "formats": ("radiocov.cli.logs_import", "formats", "Log formats that can be read, built in and your own."),
     "simulate": ("radiocov.cli.logs_simulate", "simulate", "Handsets on pseudo-terminals that drive a route."),
 }

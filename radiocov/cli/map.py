@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from radiocov.cli.acceptance import reading_options
 from radiocov.cli.common import progress, project_argument, quiet_option, read_all
 
 
@@ -12,28 +15,52 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
               help="Language the page opens in; the reader can switch.")  # fmt: skip
 @click.option("--period", multiple=True, help="Periods to show; default: all that are computed.")
+@click.option("--logs", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=str),
+              help="Drive log to show as measured points; may be given again.")  # fmt: skip
+@click.option("--fleet", is_flag=True, help="Show what the project's fleet store has measured.")
+@reading_options
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: out/map.html.")
 @quiet_option
-def map_(project: str, lang: str, period: tuple[str, ...], output: str | None, quiet: bool) -> None:
+def map_(project: str, lang: str, period: tuple[str, ...], logs: tuple[str, ...], fleet: bool, output: str | None,
+         quiet: bool, **reading: Any) -> None:  # fmt: skip
     """Write the manager's map: one HTML file that needs no network and opens by double-click.
+
+    Measured points are medians of cells of 50 m or more, by level or by what they differ from the prediction. Cells
+    of the fleet store need three handsets and twenty samples, so that no officer's way can be read from the file;
+    logs that are named are shown as they are.
 
     \b
     Examples:
       radiocov map my-network
       radiocov map my-network --lang zh -o map-zh.html
+      radiocov map my-network --logs drive.csv --datum wgs84 --measured-with vehicle
     """
     from pathlib import Path
 
     from radiocov.compliance import judge_all
     from radiocov.mapping import write_map
 
+    if logs and fleet:
+        raise click.UsageError("give either --logs or --fleet: their points mean different things")
     inputs = read_all(project)
     folder = inputs.project.output_folder
     with progress(quiet) as show:
         show("judging the targets", 0, 1)
         judged = judge_all(inputs, folder, period)
         show("judging the targets", 1, 1)
+        measured = None
+        if logs or fleet:
+            from devices.formats.fields import Declared
+            from radiocov.measurements import read_logs
+
+            declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
+            measured = read_logs(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
         show("drawing the map", 0, 1)
-        page = write_map(inputs, judged, Path(output) if output else folder / "map.html", lang)
+        path = Path(output) if output else folder / "map.html"
+        page = write_map(inputs, judged, path, lang, measured, reading["measured_with"], private=fleet)
         show("drawing the map", 1, 1)
+    for note in measured.notes if measured else ():
+        click.echo(note, err=True)
+    if measured and not measured.counts["used"]:
+        click.echo("warning: no sample of the logs can be shown; the map has no measured points", err=True)
     click.echo(page.resolve().as_uri())

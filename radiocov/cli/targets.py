@@ -82,17 +82,18 @@ def targets(project: str, period: str | None, must_meet: bool, by: tuple[str, ..
     elif as_csv:
         _print_csv([c for c, _ in judged])
     else:
-        _print(judged, by)
+        _print(inputs.project, judged, by)
     if must_meet and not all(compliance.met for compliance, _ in judged):
         raise SystemExit(1)
 
 
-def _print(judged: list[tuple[Any, Any]], by: tuple[str, ...]) -> None:
-    from radiocov.compliance import origin_line
+def _print(project: Any, judged: list[tuple[Any, Any]], by: tuple[str, ...]) -> None:
+    from radiocov.compliance import error_line, origin_line
 
     for compliance, results in judged:
         print_compliance(compliance, ("policy", "member", *by))
         click.echo(origin_line(results))
+        click.echo(error_line(project, results))
         for note in compliance.notes:
             click.echo(f"note: {note}")
 

@@ -118,19 +118,24 @@ def look(expected: Sequence[tuple[str, str]], token: str, store: str, ground: st
 
 
 def compute(task: Task) -> None:
-    """Put the raster of a task into the store. Raises OSError that says which worker and why."""
+    """Put the raster of a task into the store. Raises OSError or RuntimeError that says which worker and why."""
     wrong = differences(task.likeness)
     if wrong:
         raise WorkerDiffers(f"worker {_own_address()}: {'; '.join(wrong)}")
     store = LossStore(Path(task.store))
     if store.open(task.key) is not None:  # an earlier try, or another run
         return
+    failure = ""
     try:
         ground = _ground(task.ground, task.digest)
         window, loss = loss_raster(ground, task.transmitter, task.settings)
         store.put(task.key, ground.grid, window, loss, task.about)
     except OSError as error:
         raise OSError(f"worker {_own_address()}: {error}") from error
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+    if failure:  # without the error itself, which may be one that cannot be sent back
+        raise RuntimeError(f"worker {_own_address()}: {failure}")
 
 
 def _own_address() -> str:
@@ -261,9 +266,7 @@ class Cluster:
             )
         if isinstance(error, ImportError):
             raise NoCluster(f"a worker cannot import radiocov ({error}); install it there") from error
-        if isinstance(error, OSError):
-            raise NoCluster(f'site "{site}": {error}') from error
-        raise error
+        raise NoCluster(f'site "{site}": {error}') from error
 
     def _alone(self, since: float | None) -> float | None:
         """Since when there have been no workers; None where there are some. NoCluster after ALONE_S."""

@@ -1,16 +1,18 @@
 """Cloud-Optimized GeoTIFFs written block by block, and written anew where only some blocks have changed.
 
-GDAL encodes the blocks and the header's values; this module puts them in order. A leaf is a block of the full
+GDAL writes the header's values; this module puts the blocks in order. A leaf is a block of the full
 raster. Leaves come in the order of a quadtree, so that an overview's block is made as soon as its four children are
 there, and little is held in memory. What an earlier file holds for leaves that did not change is copied as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import mmap
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ import numpy as np
 import rasterio
 from rasterio.io import MemoryFile
 
-from radiocov.coverage import tiff
+from radiocov.coverage import lerc, tiff
 from radiocov.files import whole
 
 BLOCK = 512
@@ -88,6 +90,8 @@ def encode(layer: Layer, values: np.ndarray) -> list[bytes]:
     empty = [bool((band == layer.nodata).all()) for band in filled]
     if all(empty):
         return [b""] * len(empty)
+    if step:
+        return [b"" if none else lerc.encode(band, step / 2.0) for none, band in zip(empty, filled, strict=True)]
     data = _one_block(layer, filled)
     (directory,) = tiff.directories(data)
     places = zip(directory[tiff.OFFSETS].integers(), directory[tiff.COUNTS].integers(), strict=True)
@@ -110,7 +114,7 @@ def _one_block(
 ) -> memoryview:
     """A GeoTIFF of one block; with a crs also with names, units and tags, as the template of a header."""
     error = MAX_ERROR.get(layer.bands[0][1])
-    packing = {"compress": "LERC_ZSTD", "MAX_Z_ERROR": error} if error else {"compress": "ZSTD", "predictor": 2}
+    packing = {"compress": "LERC", "MAX_Z_ERROR": error} if error else {"compress": "ZSTD", "predictor": 2}
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", width=BLOCK, height=BLOCK, count=len(layer.bands), dtype=layer.dtype, nodata=layer.nodata,
@@ -165,8 +169,8 @@ class _Source:
         )
         return self._datasets[level].read(window=part)
 
-    def assemble(self, target: Path, template: tiff.Directory) -> None:
-        """Header, overviews from the smallest, full raster: each by band, row and column."""
+    def assemble(self, target: Path, template: tiff.Directory) -> str:
+        """Header, overviews from the smallest, full raster: each by band, row and column. Returns the sha256."""
         chain = [self._directory(level, template) for level in range(len(self.sizes))]
         at = len(tiff.header(chain))
         for level in reversed(range(len(self.sizes))):
@@ -178,8 +182,14 @@ class _Source:
             at = int(ends[-1])
             chain[level][tiff.OFFSETS] = tiff.long8(places)
         self.spool.flush()
+        digest = hashlib.sha256()
         with target.open("wb") as out:
-            out.write(tiff.header(chain))
+
+            def put(data: bytes) -> None:
+                out.write(data)
+                digest.update(data)
+
+            put(tiff.header(chain))
             for level in reversed(range(len(self.sizes))):
                 for new, start, size in zip(
                     self.new[level].ravel().tolist(), self.at[level].ravel().tolist(),
@@ -187,10 +197,11 @@ class _Source:
                 ):  # fmt: skip
                     if size and new:
                         self.spool.seek(start)
-                        out.write(tiff.framed(self.spool.read(size)))
+                        put(tiff.framed(self.spool.read(size)))
                     elif size:
                         assert self.old is not None
-                        out.write(tiff.framed(self.old[start : start + size]))
+                        put(tiff.framed(self.old[start : start + size]))
+        return digest.hexdigest()
 
     def _directory(self, level: int, template: tiff.Directory) -> tiff.Directory:
         height, width = self.sizes[level]
@@ -230,8 +241,9 @@ def _template(layer: Layer, grid: Any) -> memoryview:
 def write(
     folder: Path, grid: Any, layers: Sequence[Layer], changed: Iterator[tuple[Leaf, Blocks, Arrays]],
     dirty: set[Leaf], advance: Callable[[], None] = lambda: None, before_names: Callable[[], None] = lambda: None,
-) -> None:  # fmt: skip
-    """Write the layers into the folder; they appear together at the end, or not at all.
+    threads: int = 1,
+) -> dict[str, str]:  # fmt: skip
+    """Write the layers into the folder; they appear together at the end, or not at all. Returns the sha256 of each.
 
     changed: the leaves of ``dirty`` in the order of ``leaves_of``, encoded and as arrays. If not all leaves are
     dirty, the rest comes from the files of the same names, for which ``can_follow`` must hold.
@@ -248,10 +260,15 @@ def write(
                 for layer in layers
             }
             _Pyramid(sizes, layers, sources, changed, dirty, advance).run()
-            for layer in layers:
+
+            def assemble(layer: Layer) -> str:
                 template = tiff.directories(_template(layer, grid))[0]
-                sources[layer.name].assemble(targets[layer.name], template)
+                return sources[layer.name].assemble(targets[layer.name], template)
+
+            with ThreadPoolExecutor(threads) as pool:
+                digests = dict(zip(targets, pool.map(assemble, layers), strict=True))
         before_names()
+    return digests
 
 
 class _Pyramid:

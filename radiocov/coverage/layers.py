@@ -13,6 +13,7 @@ import numpy as np
 from radiocov import link
 from radiocov.chain import building_entry_db
 from radiocov.coverage import chance, interference
+from radiocov.coverage.calibrated import MapCalibration
 from radiocov.coverage.cog import NODATA, Arrays, Layer
 from radiocov.coverage.network import Needs, Server, rank_servers
 from radiocov.coverage.sector import Window
@@ -21,9 +22,12 @@ from radiocov.project import Project
 
 BANDS = ("talk_out", "talk_in", "both")
 STRONGEST = 3  # servers that count for the probability of any
+UNCERTAINTY = "uncertainty_db.tif"
 
 
-def layers_of(project: Project, servers: Sequence[Server], tags: dict[str, Any]) -> list[Layer]:
+def layers_of(
+    project: Project, servers: Sequence[Server], tags: dict[str, Any], calibrated: bool = False
+) -> list[Layer]:
     """Every raster of a state; ``tags`` go into each."""
     numbered = {**tags, "RADIOCOV_SERVERS": {i: s.site.id for i, s in enumerate(servers, 1)}}
     layers = [
@@ -32,6 +36,9 @@ def layers_of(project: Project, servers: Sequence[Server], tags: dict[str, Any])
         _layer("second_level_dbm.tif", "float32", [("second server's median level, isotropic antenna", "dBm")], tags),
         _layer("second_server.tif", "uint16", [("second server", "number")], numbered),
     ]
+    if calibrated:
+        what = "standard deviation of the best server's level, outdoors"
+        layers.append(_layer(UNCERTAINTY, "float32", [(what, "dB")], tags))
     for service in project.services:
         about = {**tags, "RADIOCOV_SERVICE": service.model_dump(mode="json")}
         correlated = {"strongest": STRONGEST, "correlation": project.model.shadowing_correlation}
@@ -99,16 +106,23 @@ def needs_of(project: Project, ground: Any, asked: Sequence[Asked]) -> Needs:
 
 def tile_layers(
     project: Project, ground: Any, servers: Sequence[Server], asked: Sequence[Asked], tile: Window,
-    receiver_height_m: float,
+    receiver_height_m: float, calibration: MapCalibration | None = None,
 ) -> Arrays:  # fmt: skip
-    """Values of every layer on a tile, (bands, height, width) each; NaN and 0 where nothing reaches."""
+    """Values of every layer on a tile, (bands, height, width) each; NaN and 0 where nothing reaches.
+
+    calibration: the one by which the servers' losses are corrected.
+    """
     here = tile.slices
     classes = ground.clutter_class[here]
     ranked = rank_servers(
         ground.grid, servers, ground.elevation_m, ground.clutter_class, tile, receiver_height_m,
         needs_of(project, ground, asked), STRONGEST,
     )  # fmt: skip
-    about = sigma_db(project, ground, classes, ground.clutter_height_m[here])
+    if calibration is None:
+        about = each = sigma_db(project, ground, classes, ground.clutter_height_m[here])
+    else:
+        each = calibration.sigma_db(servers, ranked.server, tile)
+        about = each[0]
     out: Arrays = {
         "level_dbm.tif": ranked.level_dbm[:1], "best_server.tif": ranked.server[:1],
         "second_level_dbm.tif": ranked.level_dbm[1:2], "second_server.tif": ranked.server[1:2],
@@ -116,6 +130,8 @@ def tile_layers(
             project, ground, servers, asked, tile, receiver_height_m, ranked.level_dbm[0], ranked.server[0]
         ),
     }  # fmt: skip
+    if calibration is not None:
+        out[UNCERTAINTY] = each[:1]
     for number, a in enumerate(asked):
         service = a.service
         talk_out = link.talk_out_margin_db(ranked.level_dbm, a.terminal)
@@ -127,7 +143,12 @@ def tile_layers(
         sigma = link.total_sigma_db(about, np.float32(a.walls_sigma_db)) if a.walls_sigma_db else about
         margins = np.stack([talk_out[0], talk_in[0], np.minimum(talk_out[0], talk_in[0])])
         deciding = link.service_margin_db(service.direction, talk_out, talk_in)
-        any_of = chance.probability_of_any(deciding, sigma, project.model.shadowing_correlation)
+        if calibration is not None:  # each server has its own: of 1 after division by it
+            own = np.maximum(np.hypot(each, np.float32(a.walls_sigma_db)), np.float32(1e-3))
+            deciding, sigma_any = deciding / own, np.ones_like(sigma)
+        else:
+            sigma_any = sigma
+        any_of = chance.probability_of_any(deciding, sigma_any, project.model.shadowing_correlation)
         out[f"margin_{service.id}.tif"] = margins
         out[f"probability_{service.id}.tif"] = chance.probability(margins, sigma)
         out[f"probability_any_{service.id}.tif"] = any_of[np.newaxis]

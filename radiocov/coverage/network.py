@@ -13,10 +13,11 @@ import numpy as np
 from radiocov.antennas import SUM, direction_attenuation_db
 from radiocov.coverage.sector import Window
 from radiocov.network import Site
-from radiocov.propagation.fastmath import atan
+from radiocov.propagation.fastmath import GENTLE, atan, atan_of_gentle, least, most
 
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 DEGREES = 180.0 / math.pi
+STRETCH = 64  # pixels of a row that are looked at together
 FLAT, ROUND, DIRECTED = range(3)  # no attenuation; by depression alone; by direction
 
 
@@ -102,7 +103,8 @@ def rank_servers(
     talk_in, server = np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint16)
     count = np.zeros((len(needs.limits_db), tile.height, tile.width), np.uint16)
     # the least talk-out level of each service at each pixel
-    least = (needs.limits_db[:, 0, None] + needs.noise_db).astype(np.float32)[:, classes[tile.slices]]
+    least_dbm = (needs.limits_db[:, 0, None] + needs.noise_db).astype(np.float32)[:, classes[tile.slices]]
+    least_out, least_back = least_dbm.min(axis=(1, 2), initial=np.inf), needs.limits_db[:, 1].astype(np.float32)
     x, y = grid.centre_xy(tile.top + tile.height / 2, tile.left + tile.width / 2)
     # near ones first: most of those after them are weaker at once
     order = sorted(range(len(servers)), key=lambda i: math.hypot(servers[i].x - x, servers[i].y - y))
@@ -118,7 +120,7 @@ def rank_servers(
             loss, elevation_m[part.slices], part.top - row0, part.left - col0, grid.resolution_m, s.method,
             s.site.eirp_max_dbm, *antenna_shape(s.transmit, s.method, height_m), s.receive is not None,
             loss if s.receive is None else rx.loss.read(part), *antenna_shape(rx, s.method, height_m), s.talk_in_db,
-            least, needs.limits_db[:, 1].astype(np.float32), i + 1, part.top - tile.top, part.left - tile.left, level,
+            least_dbm, least_out, least_back, i + 1, part.top - tile.top, part.left - tile.left, level,
             talk_in, server, count,
         )  # fmt: skip
     level[server == 0] = np.nan
@@ -145,10 +147,17 @@ def overlap(a: Window, b: Window) -> Window | None:
 @kernel
 def _depressions_deg(elevation, antenna_m, east_m, north_m, step_m, down_deg):
     """Angles from straight up, deg, under which an antenna sees a row of pixels."""
+    steepest = 0.0
     for c in range(down_deg.size):
         east = east_m + c * step_m
-        across = math.sqrt(east * east + north_m * north_m)
-        down_deg[c] = 90.0 - DEGREES * atan((elevation[c] - antenna_m) / max(across, 0.1))
+        down_deg[c] = (antenna_m - elevation[c]) / most(math.sqrt(east * east + north_m * north_m), 0.1)
+        steepest = most(steepest, abs(down_deg[c]))
+    if steepest < GENTLE:
+        for c in range(down_deg.size):
+            down_deg[c] = 90.0 + DEGREES * atan_of_gentle(down_deg[c])
+    else:
+        for c in range(down_deg.size):
+            down_deg[c] = 90.0 + DEGREES * atan(down_deg[c])
 
 
 @kernel
@@ -185,49 +194,73 @@ def _count(level, least, way_back, least_back, count):
 
 
 @kernel
+def _lowest(values):
+    """The least that is not NaN; inf where there is none."""
+    lowest = math.inf
+    for c in range(values.size):
+        lowest = least(lowest, values[c])
+    return lowest
+
+
+@kernel
 def _rank(
     loss, elevation, d_row, d_col, step_m, method, eirp_dbm,
     tx_shape, tx_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg, tx_tilt_deg,
     apart, rx_loss, rx_shape, rx_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg, rx_tilt_deg,
-    talk_in_db, least, least_back, number, top, left, level, talk_in, server, count,
+    talk_in_db, least_dbm, least_out, least_back, number, top, left, level, talk_in, server, count,
 ):  # fmt: skip
-    """Row by row in loops that the compiler vectorises; beyond reach all is NaN, which meets and exceeds nothing."""
-    last = level.shape[0] - 1
-    width = loss.shape[1]
-    attenuation = np.empty(width)
-    here, back = np.empty(width, np.float32), np.empty(width, np.float32)
+    """Stretches of rows in loops that the compiler vectorises; beyond reach all is NaN, which meets nothing."""
+    weakest = level.shape[0] - 1
+    attenuation = np.empty(STRETCH)
+    here, back = np.empty(STRETCH, np.float32), np.empty(STRETCH, np.float32)
+    numbers, counts = np.empty(STRETCH, np.uint16), np.empty(count.shape[0], np.bool_)
+    best_dbm = eirp_dbm - min(tx_horizontal_db.min() + tx_vertical_db.min(), 0.0)
+    best_back_db = talk_in_db - min(rx_horizontal_db.min() + rx_vertical_db.min(), 0.0)
     for r in range(loss.shape[0]):
-        east, north = d_col * step_m, -(d_row + r) * step_m
-        attenuations_db(
-            tx_shape, elevation[r], tx_m, east, north, step_m, tx_horizontal_db, tx_vertical_db, tx_azimuth_deg,
-            tx_tilt_deg, method, attenuation,
-        )  # fmt: skip
-        _levels(eirp_dbm, attenuation, loss[r], here)
-        if apart:
-            attenuations_db(
-                rx_shape, elevation[r], rx_m, east, north, step_m, rx_horizontal_db, rx_vertical_db, rx_azimuth_deg,
-                rx_tilt_deg, method, attenuation,
-            )  # fmt: skip
-        _levels(talk_in_db, attenuation, rx_loss[r], back)
-        y = top + r
-        for s in range(count.shape[0]):
-            row = slice(left, left + width)
-            _count(here, least[s, y, row], back, least_back[s], count[s, y, row])
-        for c in range(width):
-            x = left + c
-            weakest = level[last, y, x]
-            if not (here[c] > weakest or (here[c] == weakest and number < server[last, y, x])):
+        y, north = top + r, -(d_row + r) * step_m
+        for start in range(0, loss.shape[1], STRETCH):
+            stop = min(start + STRETCH, loss.shape[1])
+            some, there = slice(start, stop), slice(left + start, left + stop)
+            best = best_dbm - _lowest(loss[r, some])
+            best_back = best_back_db - _lowest(rx_loss[r, some])
+            matters = best >= _lowest(level[weakest, y, there])
+            for s in range(counts.size):
+                counts[s] = (best >= least_out[s]) & (best_back >= least_back[s])
+                matters |= counts[s]
+            if not matters:
                 continue
-            place = last
-            while place > 0 and (
-                here[c] > level[place - 1, y, x]
-                or (here[c] == level[place - 1, y, x] and number < server[place - 1, y, x])
-            ):
-                place -= 1
-            for k in range(last, place, -1):
-                level[k, y, x] = level[k - 1, y, x]
-                talk_in[k, y, x] = talk_in[k - 1, y, x]
-                server[k, y, x] = server[k - 1, y, x]
-            level[place, y, x] = here[c]
-            talk_in[place, y, x] = back[c]
-            server[place, y, x] = number
+            width, east = stop - start, (d_col + start) * step_m
+            attenuations_db(
+                tx_shape, elevation[r, some], tx_m, east, north, step_m, tx_horizontal_db, tx_vertical_db,
+                tx_azimuth_deg, tx_tilt_deg, method, attenuation[:width],
+            )  # fmt: skip
+            _levels(eirp_dbm, attenuation, loss[r, some], here[:width])
+            if apart:
+                attenuations_db(
+                    rx_shape, elevation[r, some], rx_m, east, north, step_m, rx_horizontal_db, rx_vertical_db,
+                    rx_azimuth_deg, rx_tilt_deg, method, attenuation[:width],
+                )  # fmt: skip
+            _levels(talk_in_db, attenuation, rx_loss[r, some], back[:width])
+            for s in range(counts.size):
+                if counts[s]:
+                    _count(here[:width], least_dbm[s, y, there], back, least_back[s], count[s, y, there])
+            numbers[:] = number
+            # slices of one index a dimension and a stretch at the end are known to be contiguous
+            for k in range(level.shape[0]):
+                _displace(here[:width], back, numbers, level[k, y, there], talk_in[k, y, there], server[k, y, there])
+
+
+@kernel
+def _displace(here, back, number, level, talk_in, server):
+    """Put servers where they are stronger than those of one rank, and those in their place, for the next rank."""
+    for c in range(here.size):
+        one, other = here[c], level[c]
+        one_back, other_back = back[c], talk_in[c]
+        one_number, other_number = number[c], server[c]
+        before = (one > other) | ((one == other) & (one_number < other_number))
+        level[c] = one if before else other
+        here[c] = other if before else one
+        talk_in[c] = one_back if before else other_back
+        back[c] = other_back if before else one_back
+        server[c] = one_number if before else other_number
+        number[c] = other_number if before else one_number

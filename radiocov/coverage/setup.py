@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from radiocov.network import Site
 from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project
 from radiocov.refractivity import RefractivityMap, read_map
+from radiocov.settings import MODEL_RANGE_MHZ, MODEL_REACH_KM
 from terrain.density import Density
 from terrain.errors import TerrainError
 from terrain.files import is_there
@@ -26,6 +28,7 @@ from terrain.load import load_ground
 from terrain.rasters import Progress, no_progress
 
 GROUND_CACHE = Path(".radiocov") / "ground"
+ITM_N0 = (250.0, 400.0)  # N-units that the model takes
 OMNI_DIRECTIVE_DBI = 3.0  # an omni of more gain than this has a vertical beam worth modelling
 
 
@@ -61,6 +64,33 @@ def read_ground(
         )  # fmt: skip
     except TerrainError as error:
         raise ProjectError(Problem(project.path.name, "terrain", str(error))) from error
+
+
+def check_ranges(project: Project, sites: Iterable[Site]) -> None:
+    """ProjectError where a site or the radius leaves the model, which the command line may have chosen."""
+    model = project.model
+    low, high = MODEL_RANGE_MHZ[model.name]
+    reach_km = MODEL_REACH_KM.get(model.name, math.inf)
+    problems = []
+    radii = {"model": model.radius_km, "interference": project.interference.radius_km or 0.0}
+    for section, radius_km in radii.items():
+        if radius_km > reach_km:
+            fault = f"{radius_km:g} km is beyond the reach of {model.name}"
+            remedy = f"give at most {reach_km:g} km or another model"
+            problems.append(Problem(project.path.name, f"{section}, radius_km", fault, remedy))
+    if model.name == "itm" and not ITM_N0[0] <= model.n0 <= ITM_N0[1]:
+        fault = f"{model.n0:g} N-units is outside the range of itm"
+        remedy = f"give {ITM_N0[0]:g} to {ITM_N0[1]:g} or another model"
+        problems.append(Problem(project.path.name, "model, n0", fault, remedy))
+    for site in dict.fromkeys(sites):
+        frequency = site.frequency_mhz or model.frequency_mhz
+        if not low <= frequency <= high:
+            where = f'site "{site.id}", frequency_mhz'
+            fault = f"{frequency:g} MHz is outside the range of {model.name}"
+            remedy = f"give {low:g} to {high:g} MHz or another model"
+            problems.append(Problem(project.sites_file.name, where, fault, remedy))
+    if problems:
+        raise ProjectError(problems)
 
 
 def loss_settings(project: Project, frequency_mhz: float, receiver_height_m: float) -> LossSettings:

@@ -6,6 +6,7 @@ not part of it, so changing them recomputes no loss. Values are kept within 0.00
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections import OrderedDict
@@ -17,6 +18,7 @@ import numpy as np
 import rasterio
 from rasterio.io import MemoryFile
 
+from radiocov.coverage import lerc, tiff
 from radiocov.coverage.sector import LossSettings, Transmitter, Window
 from radiocov.files import content_key, read_json, write_bytes, write_json
 
@@ -156,18 +158,40 @@ def _on_lattice(window: Window, loss: np.ndarray) -> tuple[Window, np.ndarray]:
 
 
 def _encode(grid: Any, window: Window, loss: np.ndarray) -> bytes:
-    profile = {
-        "driver": "GTiff", "height": window.height, "width": window.width, "count": 1, "dtype": "float32",
-        "crs": grid.crs, "transform": window_transform(grid, window), "nodata": float("nan"), "tiled": True,
-        "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "LERC_ZSTD", "MAX_Z_ERROR": MAX_ERROR_DB,
-        "ZSTD_LEVEL": 1,
+    """A GeoTIFF of blocks from the window's corner; those without a value are left out."""
+    rows, cols = -(-window.height // BLOCK), -(-window.width // BLOCK)
+    filled = np.full((rows * BLOCK, cols * BLOCK), np.nan, np.float32)
+    filled[: window.height, : window.width] = loss
+    blocks = []
+    for row in range(rows):
+        for col in range(cols):
+            block = filled[row * BLOCK : (row + 1) * BLOCK, col * BLOCK : (col + 1) * BLOCK]
+            blocks.append(lerc.encode(block, MAX_ERROR_DB))
+    sizes = np.array([len(block) for block in blocks])
+    directory = {
+        **_directory(str(grid.crs), grid.resolution_m), tiff.WIDTH: tiff.long(window.width),
+        tiff.HEIGHT: tiff.long(window.height), tiff.COUNTS: tiff.long8(sizes), tiff.OFFSETS: tiff.long8(sizes),
+        tiff.TIE_POINT: tiff.double(0.0, 0.0, 0.0, *(window_transform(grid, window) @ (0, 0)), 0.0),
     }  # fmt: skip
+    framed = np.where(sizes > 0, sizes + tiff.LEADER + tiff.TRAILER, 0)
+    ends = len(tiff.header([directory])) + np.cumsum(framed)
+    directory[tiff.OFFSETS] = tiff.long8(np.where(sizes > 0, ends - framed + tiff.LEADER, 0))
+    return b"".join([tiff.header([directory]), *(tiff.framed(block) for block in blocks if block)])
+
+
+@functools.cache
+def _directory(crs: str, resolution_m: float) -> tiff.Directory:
+    """What all rasters of a project say of themselves, as GDAL writes it."""
     with MemoryFile() as memory:
-        with memory.open(**profile) as dataset:
-            dataset.write(loss, 1)
+        with memory.open(
+            driver="GTiff", height=BLOCK, width=BLOCK, count=1, dtype="float32", crs=crs, nodata=float("nan"),
+            transform=rasterio.Affine(resolution_m, 0.0, 0.0, 0.0, -resolution_m, 0.0), tiled=True, blockxsize=BLOCK,
+            blockysize=BLOCK, compress="LERC", MAX_Z_ERROR=MAX_ERROR_DB, BIGTIFF="YES",
+        ) as dataset:  # fmt: skip
+            dataset.write(np.zeros((BLOCK, BLOCK), np.float32), 1)
             dataset.set_band_description(1, "basic transmission loss")
             dataset.set_band_unit(1, "dB")
-        return bytes(memory.getbuffer())
+        return tiff.directories(bytes(memory.getbuffer()))[0]
 
 
 def window_transform(grid: Any, window: Window) -> Any:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 _SIZE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-SUBFILE, WIDTH, HEIGHT, OFFSETS, COUNTS = 254, 256, 257, 324, 325
-_LONG, _LONG8 = 4, 16
+SUBFILE, WIDTH, HEIGHT, OFFSETS, COUNTS, TIE_POINT = 254, 256, 257, 324, 325, 33922
+_LONG, _DOUBLE, _LONG8 = 4, 12, 16
 #: What GDAL reads at the start of a cloud-optimized file; see its "Cloud Optimized GeoTIFF" page.
 _NOTE = (
     b"LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n"
@@ -40,6 +40,10 @@ def long8(values: np.ndarray) -> Tag:
 
 def long(value: int) -> Tag:
     return Tag(_LONG, 1, struct.pack("<I", value))
+
+
+def double(*values: float) -> Tag:
+    return Tag(_DOUBLE, len(values), struct.pack(f"<{len(values)}d", *values))
 
 
 def framed(block: bytes) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from radiocov.coverage.calibration_in_use import calibration_of
 from radiocov.coverage.results import MANIFEST
 from radiocov.coverage.run import CoverageRun, Progress, no_progress
 from radiocov.coverage.setup import GROUND_CACHE, read_ground
@@ -63,7 +64,8 @@ def survey(inputs: Inputs, progress: Progress = no_progress) -> Survey:
     store = LossStore(project.folder / STORE)
     try:
         ground = read_ground(inputs, prepare=False)
-        needed, current = CoverageRun(inputs).keys(ground), ground.folder
+        run = CoverageRun(inputs, calibration=calibration_of(project))
+        needed, current = run.keys(ground), ground.folder
     except FileNotFoundError:
         needed, current = set(), None
     made_from = set(_of_results(project))

@@ -67,14 +67,56 @@ class MapService:
 
 
 @dataclass(frozen=True)
+class MapGap:
+    """An uncovered piece of an area [km2] (measure "area") or stretch of road [km] ("length"); road: the nearest
+    road, "" where there is none, road_m [m] how far it is."""
+
+    geometry: BaseGeometry
+    measure: str
+    class_name: str
+    name: str
+    city: str
+    county: str
+    service: str
+    size: float
+    road: str = ""
+    road_m: float | None = None
+
+
+@dataclass(frozen=True)
+class MapMeasured:
+    """Measured cells (n,) of cell_m [m] a side, talk-out.
+
+    x, y: middle of the cell [m]. level_dbm: median at an isotropic antenna, as predicted levels are; NaN where more
+    samples were not heard than heard. samples, silent: how many, and those not heard. residual_db: by state id,
+    median measured less predicted; NaN where either is missing. terminal: what was carried; carry_db: what was added
+    to the level at its port; source: where the samples are from; left_out: samples that are not shown, by reason.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    level_dbm: np.ndarray
+    samples: np.ndarray
+    silent: np.ndarray
+    residual_db: Mapping[str, np.ndarray]
+    cell_m: float
+    terminal: Text
+    carry_db: float
+    source: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class MapState:
     """The network on one date: the end of a policy period, or any other day.
 
     level_dbm: (h, w) float32, median best-server level, NaN outside the computation.
     best_server: (h, w) uint16, 0 none, i the site with `server` = i (default: its place in `sites`, from 1).
     sites: dicts with id, name, x, y, lon, lat, height [m], power [dBm], erp [dBm], antenna, azimuth [deg],
-        tilt [deg], status, in_service, share_percent; all but id, x and y may be absent or None.
+        tilt [deg], status, in_service, share_percent, people_percent (of the area and of the people that some site
+        serves best); all but id, x and y may be absent or None.
     rows: the compliance table, see `compliance_rows`; rows of single areas and roads are left out.
+    gaps: the largest uncovered pieces, largest first.
     """
 
     id: str
@@ -85,6 +127,7 @@ class MapState:
     services: list[MapService]
     sites: list[dict[str, Any]]
     rows: list[dict[str, Any]]
+    gaps: list[MapGap] = field(default_factory=list)
 
     def service(self, service_id: str) -> MapService | None:
         return next((s for s in self.services if s.id == service_id), None)
@@ -150,6 +193,10 @@ class MapData:
     areas: list[MapArea] = field(default_factory=list)
     roads: list[MapRoad] = field(default_factory=list)
     boundaries: list[MapBoundary] = field(default_factory=list)
+    measured: MapMeasured | None = None
+    native_m: float | None = None  # pixel of the rasters behind these, where they were thinned on the way [m]
+    earth_radius_km: float = 8500.0  # effective, for the curve of the Earth under a profile
+    terminal_height_m: float = 1.5  # of the antenna that the levels are computed for
 
     def __post_init__(self) -> None:
         if not self.states:

@@ -15,8 +15,19 @@ import numpy as np
 import plotly.graph_objects as go
 import shapely
 
-from radiocov.maps.colours import FAILED_LINE, INK, PAPER, SERVED_LINE
-from radiocov.maps.data import MapArea, MapBoundary, MapData, MapRoad, MapState, Text
+from radiocov.maps.colours import (
+    FAILED_LINE,
+    GAP,
+    INK,
+    PAPER,
+    SERVED_LINE,
+    colours_of,
+    fields_of,
+    level_steps,
+    level_thresholds,
+    residual_steps,
+)
+from radiocov.maps.data import MapArea, MapBoundary, MapData, MapGap, MapMeasured, MapRoad, MapState, Text
 from radiocov.maps.hillshade import LIGHTEST, hillshade
 from radiocov.maps.planes import thin
 from radiocov.maps.png import encode_png
@@ -48,13 +59,22 @@ def build_figure(data: MapData, display_m: float) -> go.Figure:
     traces += area_traces(data, tolerance)
     traces.append(name_trace(data.boundaries))
     for state in data.states:
+        traces += gap_traces(state, tolerance)
+    if data.measured is not None:
+        traces += measured_traces(data.measured, level_steps(level_thresholds(fields_of(data))))
+    for state in data.states:
         traces += site_traces(state)
-    traces.append(
+    traces += [
+        go.Scatter(
+            x=[], y=[], mode="lines+markers", hoverinfo="skip", meta={"role": "measure"},
+            line={"color": INK, "width": 2.5, "dash": "6px,4px"},
+            marker={"symbol": "circle", "size": 9, "color": PAPER, "line": {"width": 2.5, "color": INK}},
+        ),
         go.Scatter(
             x=[], y=[], mode="markers", hoverinfo="skip", meta={"role": "pick"},
             marker={"symbol": "cross-thin", "size": 22, "line": {"width": 3, "color": INK}},
-        )
-    )  # fmt: skip
+        ),
+    ]  # fmt: skip
     return go.Figure(traces, layout(data, display_m))
 
 
@@ -174,6 +194,68 @@ def area_marks(areas: list[MapArea], state: MapState) -> go.Scatter:
         hoverinfo="none",
         meta={"role": "areas", "state": state.id, "card": "area"},
     )
+
+
+def gap_traces(state: MapState, tolerance: float) -> list[go.Scatter]:
+    """Outlines of uncovered pieces and, so that small ones are found, a mark each with its number in the list."""
+    if not state.gaps:
+        return []
+    meta = {"role": "gaps", "state": state.id}
+    x: list[int | None] = []
+    y: list[int | None] = []
+    for gap in state.gaps:
+        if gap.measure == "area":
+            append_outline(x, y, gap.geometry, tolerance)
+        else:
+            lines = joined([simplified(shapely.get_coordinates(part), tolerance)
+                            for part in shapely.get_parts(gap.geometry)])  # fmt: skip
+            x += lines[0]
+            y += lines[1]
+    points = [gap_point(gap) for gap in state.gaps]
+    return [
+        line_trace(x, y, PAPER, 5.0, meta, opacity=0.85),
+        line_trace(x, y, GAP, 2.6, meta),
+        go.Scatter(
+            x=[round(point[0]) for point in points],
+            y=[round(point[1]) for point in points],
+            mode="markers+text",
+            marker={"symbol": "hexagon", "size": 20 * crowding(len(points)), "color": PAPER,
+                    "line": {"width": 2, "color": GAP}},
+            text=[str(i + 1) if i < MANY_MARKS else "" for i in range(len(points))],
+            textfont={"size": 12 * crowding(len(points)), "color": GAP},
+            customdata=list(range(len(points))),
+            hoverinfo="none",
+            meta=meta | {"card": "gap"},
+        ),
+    ]  # fmt: skip
+
+
+def gap_point(gap: MapGap) -> tuple[float, float]:
+    point = gap.geometry.representative_point()
+    return point.x, point.y
+
+
+def measured_traces(measured: MapMeasured, steps: list[dict[str, Any]]) -> list[go.Scatter]:
+    """Circles, which nothing predicted has: by level and by what they differ from the prediction; crosses where most
+    samples were not heard."""
+
+    def marks(of: np.ndarray, symbol: str, size: float, colour: Any, meta: dict[str, Any]) -> go.Scatter:
+        # dense drives are rows of overlapping marks: a heavy rim would hide the colours
+        line = {"width": 0.6, "color": INK} if symbol == "circle" else {"width": 1.2, "color": PAPER}
+        return go.Scatter(
+            x=[round(float(v)) for v in measured.x[of]], y=[round(float(v)) for v in measured.y[of]], mode="markers",
+            marker={"symbol": symbol, "size": size, "color": colour, "opacity": 1, "line": line},
+            customdata=np.flatnonzero(of).tolist(), hoverinfo="none", meta=meta | {"card": "cell"},
+        )  # fmt: skip
+
+    heard = np.isfinite(measured.level_dbm)
+    size = 11 * max(0.6, crowding(len(measured.x) // 8))
+    traces = [marks(heard, "circle", size, colours_of(measured.level_dbm[heard], steps), {"role": "measured"})]
+    for state, residual_db in measured.residual_db.items():
+        known = np.isfinite(residual_db)
+        colours = colours_of(residual_db[known], residual_steps())
+        traces.append(marks(known, "circle", size, colours, {"role": "residual", "state": state}))
+    return [*traces, marks(~heard, "x", size, INK, {"role": "silent"})]
 
 
 def road_traces(data: MapData, tolerance: float) -> list[go.Scatter]:

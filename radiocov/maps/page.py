@@ -8,6 +8,7 @@ import tempfile
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from plotly.offline import get_plotlyjs
 
@@ -15,12 +16,15 @@ from radiocov.maps.catalogue import catalogue
 from radiocov.maps.data import MapData
 from radiocov.maps.figure import build_figure
 from radiocov.maps.payload import escape_json, payload, to_script_json
-from radiocov.maps.planes import encode_page
+from radiocov.maps.planes import encode_page, heights
 
 MAX_PAGE_BYTES = 15_000_000
 MIN_PLANE_BYTES = 1_000_000
 FIXED_BYTES = 500_000  # scripts, words, tables, control points
-SCRIPTS = ("codec.js", "model.js", "mapview.js", "panel.js", "app.js")
+SCRIPTS = ("codec.js", "model.js", "planes.js", "view.js", "mapview.js", "cards.js", "profile.js", "panel.js",
+           "tools.js", "picture.js", "app.js")  # fmt: skip
+SEALED = ("default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+          "font-src data:; worker-src blob:")  # fmt: skip
 
 
 def build_page(
@@ -52,24 +56,36 @@ def build_page(
 
 
 def render_page(data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES) -> str:
-    words = catalogue(lang)
     plotly = get_plotlyjs()
-    rough = len(build_figure(data, data.grid.resolution_m).to_json()) + FIXED_BYTES
+    about_heights, height_planes = heights(data)
+    rough = len(build_figure(data, data.grid.resolution_m).to_json()) + sum(map(len, height_planes)) + FIXED_BYTES
     store, index, stride = encode_page(data, max(max_bytes - len(plotly) - rough, MIN_PLANE_BYTES))
     figure = build_figure(data, data.grid.resolution_m * stride)
-    content = payload(data, store, index, stride)
+    content = payload(data, index, stride) | {"heights": about_heights}
+    planes = [(f"plane-{i}", text) for i, text in enumerate(store.base64())]
+    planes += [(f"heights-{i}", text) for i, text in enumerate(height_planes)]
+    held = "\n".join(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in planes)
+    return fill_page(data, lang, figure.to_json(), content, SCRIPTS, f"<script>{plotly}</script>", SEALED, held)
+
+
+def fill_page(
+    data: MapData, lang: str, figure: str, content: dict[str, Any], scripts: tuple[str, ...], plotly: str,
+    policy: str, planes: str = "",
+) -> str:  # fmt: skip
+    """The shell with its parts. plotly: the element that brings it; policy: what the browser may load and from where;
+    planes: elements that hold rasters."""
+    words = catalogue(lang)
     title = data.title.get(lang) or data.title["en"]
     parts = {
         "LANG": words["html_lang"],
         "TITLE": escape(f"{title} \u2013 {words['page_title']}"),
+        "POLICY": escape(policy, quote=True).replace("&#x27;", "'"),
         "STYLE": asset("style.css"),
         "PLOTLY": plotly,
-        "FIGURE": escape_json(figure.to_json()),
+        "FIGURE": escape_json(figure),
         "DATA": to_script_json(content | {"lang": lang}),
-        "PLANES": "\n".join(
-            f'<script type="text/plain" id="plane-{i}">{text}</script>' for i, text in enumerate(store.base64())
-        ),
-        "SCRIPTS": "\n".join(asset(name) for name in SCRIPTS),
+        "PLANES": planes,
+        "SCRIPTS": "\n".join(asset(name) for name in scripts),
     }
     return re.sub(r"@@([A-Z]+)@@", lambda match: parts[match.group(1)], asset("page.html"))
 

@@ -12,18 +12,18 @@ import numpy as np
 from radiocov import __version__
 from radiocov.maps.catalogue import LANGUAGES, catalogue
 from radiocov.maps.colours import all_scales
-from radiocov.maps.data import ROW_KEYS, ROW_LEVELS, MapData, MapState
+from radiocov.maps.data import ROW_KEYS, ROW_LEVELS, MapData, MapMeasured, MapState
 from radiocov.maps.figure import site_kind
-from radiocov.maps.planes import VALUES, PlaneStore, control_grid
+from radiocov.maps.planes import VALUES, control_grid
 
 SITE_KEYS = (
     "id", "name", "x", "y", "lon", "lat", "height", "power", "erp", "antenna", "azimuth", "tilt", "status",
-    "in_service", "share_percent",
+    "in_service", "share_percent", "people_percent",
 )  # fmt: skip
 ZOOM_MARGIN = 0.06
 
 
-def payload(data: MapData, store: PlaneStore, index: dict[str, Any], stride: int) -> dict[str, Any]:
+def payload(data: MapData, index: dict[str, Any], stride: int) -> dict[str, Any]:
     grid = data.grid
     return {
         "title": data.title,
@@ -39,12 +39,11 @@ def payload(data: MapData, store: PlaneStore, index: dict[str, Any], stride: int
             "height": -(-grid.height // stride),
             "right": grid.x_min + grid.width * grid.resolution_m,
             "bottom": grid.y_max - grid.height * grid.resolution_m,
-            "native": grid.resolution_m,
+            "native": data.native_m or grid.resolution_m,
             "crs": str(grid.crs) if len(str(grid.crs)) < 40 else "",
         },
         "lonlat": control_grid(data),
         "values": {kind: values.tolist() for kind, values in VALUES.items()},
-        "planes": len(store.planes),
         "states": [state_payload(state, index[state.id]) for state in data.states],
         "services": [
             {
@@ -59,9 +58,13 @@ def payload(data: MapData, store: PlaneStore, index: dict[str, Any], stride: int
         "classService": dict(data.class_service),
         "areas": [
             {"class": a.class_name, "name": a.name, "city": a.city, "county": a.county,
-             "met": dict(a.met), "share": dict(a.share)}
+             "met": dict(a.met), "share": dict(a.share), "box": padded(a.geometry.bounds)}
             for a in data.areas
         ],
+        "roads": road_boxes(data),
+        "measured": None if data.measured is None else measured_payload(data.measured),
+        "earthRadius": data.earth_radius_km,
+        "terminalHeight": data.terminal_height_m,
         "scales": all_scales(data),
         "extents": extents(data),
         "provenance": dict(data.provenance),
@@ -86,6 +89,39 @@ def state_payload(state: MapState, planes: dict[str, Any]) -> dict[str, Any]:
             # a county without a name would stand for its whole city a second time
             if row["level"] in ROW_LEVELS and (row["level"] != "county" or row.get("county"))
         ],
+        "gaps": [
+            {"class": gap.class_name, "name": gap.name, "city": gap.city, "county": gap.county,
+             "measure": gap.measure, "service": gap.service, "size": round(gap.size, 3), "road": gap.road,
+             "road_m": None if gap.road_m is None else round(gap.road_m), "box": padded(gap.geometry.bounds)}
+            for gap in state.gaps
+        ],
+    }  # fmt: skip
+
+
+def road_boxes(data: MapData) -> list[dict[str, Any]]:
+    """Name and extent [m] of every named road."""
+    boxes: dict[str, tuple[dict[str, str], list[float]]] = {}
+    for road in data.roads:
+        if road.name["en"]:
+            low, high = road.xy.min(axis=0), road.xy.max(axis=0)
+            name, old = boxes.get(road.name["en"], (road.name, [*low, *high]))
+            boxes[road.name["en"]] = name, [*np.minimum(old[:2], low), *np.maximum(old[2:], high)]
+    return [{"name": name, "box": padded(box)} for name, box in boxes.values()]
+
+
+def measured_payload(measured: MapMeasured) -> dict[str, Any]:
+    return {
+        "cell": measured.cell_m,
+        "terminal": measured.terminal,
+        "carry": measured.carry_db,
+        "source": measured.source,
+        "leftOut": dict(measured.left_out),
+        "level": np.round(measured.level_dbm, 1),
+        "samples": measured.samples,
+        "silent": measured.silent,
+        "residual": {state: np.round(values, 1) for state, values in measured.residual_db.items()},
+        "x": np.round(measured.x),
+        "y": np.round(measured.y),
     }
 
 

@@ -239,3 +239,19 @@ def control_grid(data: MapData, intervals: int = 48) -> dict[str, Any]:
         "lon": np.round(np.asarray(lon, float).ravel(), 7).tolist(),
         "lat": np.round(np.asarray(lat, float).ravel(), 7).tolist(),
     }
+
+
+HEIGHTS_SIDE_PX = 800
+
+
+def heights(data: MapData) -> tuple[dict[str, Any], list[str]]:
+    """Ground heights for profiles, coarse: what the page knows of them, and two planes (low and high byte of whole
+    metres above `base`) as base64."""
+    stride = max(1, math.ceil(max(data.grid.width, data.grid.height) / HEIGHTS_SIDE_PX))
+    ground = np.rint(np.nan_to_num(thin(np.asarray(data.elevation_m, np.float32), stride))).astype(np.int32)
+    base = int(ground.min())
+    above = np.clip(ground - base, 0, 0xFFFF)
+    about = {"width": ground.shape[1], "height": ground.shape[0], "step": data.grid.resolution_m * stride,
+             "base": base}  # fmt: skip
+    parts = (above & 0xFF).astype(np.uint8), (above >> 8).astype(np.uint8)
+    return about, [base64.b64encode(encode_png(part)).decode("ascii") for part in parts]

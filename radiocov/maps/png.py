@@ -1,4 +1,4 @@
-"""A grey-scale PNG, written by hand: one byte a pixel, so that the picture *is* the table of values.
+"""A PNG of one byte a pixel, written by hand, so that the picture *is* the table of values.
 
 PNG specification (ISO/IEC 15948): filter types 0-4 of section 9, chunk layout of section 5.
 """
@@ -18,11 +18,15 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def encode_png(codes: np.ndarray, level: int = 7) -> bytes:
-    """PNG bytes of a (height, width) uint8 array, exact."""
+def encode_png(codes: np.ndarray, level: int = 7, palette: np.ndarray | None = None) -> bytes:
+    """PNG bytes of a (height, width) uint8 array, exact: greys, or colours of a (n, 4) uint8 palette of RGBA."""
     height, width = codes.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", deflate(codes, level)) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if palette is None else 3, 0, 0, 0)
+    colours = b"" if palette is None else (
+        chunk(b"PLTE", palette[:, :3].tobytes()) + chunk(b"tRNS", palette[:, 3].tobytes())
+    )  # fmt: skip
+    body = chunk(b"IDAT", deflate(codes, level))
+    return SIGNATURE + chunk(b"IHDR", header) + colours + body + chunk(b"IEND", b"")
 
 
 def deflate(codes: np.ndarray, level: int) -> bytes:

@@ -23,6 +23,7 @@ LOG10_2 = 0.30102999566398120
 LOG2_E = 1.4426950408889634
 LOG2_10 = 3.3219280948873623
 LN_2 = 0.6931471805599453
+GENTLE = 0.41421356237309503  # tan(22.5 deg)
 
 
 @intrinsic
@@ -176,14 +177,9 @@ def small_sin(x):
 
 
 @inlined
-def atan(x):
-    """Arc tangent."""
-    a = abs(x)
-    steep = a > 2.414213562373095
-    middle = a > 0.41421356237309503
-    t = -1.0 / a if steep else ((a - 1.0) / (a + 1.0) if middle else a)
-    base = 0.5 * math.pi if steep else (0.25 * math.pi if middle else 0.0)
-    z = t * t
+def atan_of_gentle(x):
+    """Arc tangent of -GENTLE to GENTLE, without a division."""
+    z = x * x
     p = -0.01917688711906226
     p = p * z + 0.03923165829558719
     p = p * z - 0.0508544973794026
@@ -195,4 +191,15 @@ def atan(x):
     p = p * z - 0.14285714284666542
     p = p * z + 0.1999999999999552
     p = p * z - 0.3333333333333333
-    return math.copysign(base + (t + t * z * p), x)
+    return x + x * z * p
+
+
+@inlined
+def atan(x):
+    """Arc tangent."""
+    a = abs(x)
+    steep = a > 2.414213562373095
+    middle = a > GENTLE
+    t = -1.0 / a if steep else ((a - 1.0) / (a + 1.0) if middle else a)
+    base = 0.5 * math.pi if steep else (0.25 * math.pi if middle else 0.0)
+    return math.copysign(base + atan_of_gentle(t), x)

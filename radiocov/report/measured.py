@@ -8,6 +8,7 @@ from typing import Any
 from radiocov.acceptance import Evaluation
 from radiocov.proof import to_dict
 from radiocov.report.words import Words, table
+from targets.acceptance import SAMPLES
 from targets.output import percent
 
 
@@ -42,17 +43,24 @@ def measured(w: Words, e: Evaluation) -> str:
     head = [w("class"), w("service"), w("direction"), w("tiles_measured"), w("tiles_short"), w("tiles_passed"),
             w("share"), w("interval", confidence=confidence), w("at_least", confidence=confidence), w("required"),
             w("tiles_needed"), w("result")]  # fmt: skip
-    html = f"<p>{_lead(w, data)}</p>" + table(head, rows, {3, 4, 5, 6, 7, 8, 9, 10}, "small proof")
+    html = f"<p>{_lead(w, data)}</p>" + _cautions(w, e) + table(head, rows, {3, 4, 5, 6, 7, 8, 9, 10}, "small proof")
     against = [[w.pick(policy.policy_class(a["class"]).text("en"), policy.policy_class(a["class"]).text("zh")),
                 *(str(a[k]) for k in ("hit", "false_alarm", "miss", "correct_rejection")), percent(a["agreement"])]
                for a in data["predicted_against_measured"]]  # fmt: skip
     head = [w("class"), *(w(k) for k in ("hit", "false_alarm", "miss", "correct_rejection", "agreement"))]
-    html += f"<h3>{w('against')}</h3><p class=note>{w('against_note')}</p>" + table(
-        head, against, {1, 2, 3, 4, 5}, "small"
-    )
+    if against:
+        html += f"<h3>{w('against')}</h3><p class=note>{w('against_note')}</p>"
+        html += table(head, against, {1, 2, 3, 4, 5}, "small")
     html += _curve(w, data)
     unreachable = sum(map(len, data["unreachable"].values()))
     return html + f"<p class=note>{w('left_out', unreachable=unreachable, other=data['left_out_tiles'])}</p>"
+
+
+def _cautions(w: Words, e: Evaluation) -> str:
+    found = [w("simulated", rows=f"{e.simulated:,}")] if e.simulated else []
+    if (short := e.short_of_samples) is not None:
+        found.append(w("short_tiles", short=short[0], visited=short[1], samples=SAMPLES, median=f"{short[2]:g}"))
+    return "".join(f"<p class=warn>{text}</p>" for text in found)
 
 
 def _lead(w: Words, data: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import math
 from html import escape
 from typing import Any
 
+from radiocov.calibration.summary import in_chinese, in_words
 from radiocov.compliance import origin
 from radiocov.coverage.results import StateResults
 from radiocov.inputs import Inputs
@@ -151,13 +152,24 @@ def services(w: Words, inputs: Inputs) -> str:
     )
 
 
+def _error(w: Words, model: dict[str, Any], stated: Any, calibration: dict[str, Any] | None, draws: int) -> str:
+    """What the intervals rest on."""
+    confidence = f"{100 * stated.confidence:.0f} %"
+    if calibration is None:
+        return w("a_error_text", error=f"{model['model_error_db']:g}", common=f"{stated.common_error_db:g}",
+                 distance=f"{stated.correlation_km:g}", confidence=confidence, draws=draws)  # fmt: skip
+    parts = {k.removesuffix("_db2"): f"{v**0.5:.1f}" for k, v in calibration["error"].items() if k.endswith("_db2")}
+    distance = f"{calibration['error']['correlation_km']:.2g}"
+    return w("a_error_calibrated", **parts, distance=distance, confidence=confidence, draws=draws)
+
+
 def assumptions(w: Words, inputs: Inputs, judged: Judged) -> str:
     compliance, results = judged[-1]
     o, made = origin(results), results.manifest["provenance"]
     model, ground, policy = made["model_settings"], made["ground"], inputs.policy
     cover = ", ".join(s["file"] for s in (ground.get("landcover") or {}).get("sources", []))
     native = max((s["native_step_m"] for s in ground["elevation"]["sources"]), default=0)
-    u, error = inputs.project.uncertainty, compliance.error
+    u, error, calibration = inputs.project.uncertainty, compliance.error, o["calibration"]
     rows = [
         (w("a_policy"), w.pick(policy.name, policy.name_zh)),
         (w("a_judge"), w(f"judged_{policy.judge}") + " " + w(f"tunnels_{policy.tunnels}".replace("-", "_"))),
@@ -172,24 +184,15 @@ def assumptions(w: Words, inputs: Inputs, judged: Judged) -> str:
                 time=f"{model['time_percent']:g}",
             ),
         ),
-        (w("a_calibration"), escape(str(o["calibration"])) if o["calibration"] else w("uncalibrated")),
+        (w("a_calibration"), w.pick(in_words(calibration), in_chinese(calibration)) if calibration
+         else w("uncalibrated")),
         (
             w("a_terrain"),
             w("a_terrain_text", source=o["terrain"], native=f"{native:g}", step=f"{o['resolution_m']:g}"),
         ),
         (w("a_surface"), _heights(w, ground)),
         (w("a_cover"), escape(cover) or w("none")),
-        (
-            w("a_error"),
-            w(
-                "a_error_text",
-                error=f"{model['model_error_db']:g}",
-                common=f"{u.common_error_db:g}",
-                distance=f"{u.correlation_km:g}",
-                confidence=f"{100 * u.confidence:.0f} %",
-                draws=error.draws if error else 0,
-            ),
-        ),
+        (w("a_error"), _error(w, model, u, calibration, error.draws if error else 0)),
         (w("a_limits"), w("a_limits_text")),
     ]
     return (

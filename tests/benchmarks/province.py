@@ -209,7 +209,7 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
     sample = list(run.inputs.sites)[:: max(1, sites // 10)]
     start = time.perf_counter()
     for site in sample:
-        loss_raster(run.ground, *run._place(site))
+        loss_raster(run.losses.ground, *run.losses.place(site))
     kernels = (time.perf_counter() - start) / len(sample) * sites / jobs
     around = 100.0 * (1.0 - kernels / (losses + combining))
     print(f"  kernels alone            {kernels:8.1f} s; around them {around:.0f} % of the two   (under 25)")

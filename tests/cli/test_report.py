@@ -84,6 +84,8 @@ def test_catalogues_have_the_same_keys_and_places():
         "tunnels_",
         "statistic_",
         "surface_",
+        "cal_",
+        "s_cal_",
     )
     assert not [k for k in one if k not in used and not k.startswith(parts)]
 

@@ -340,3 +340,46 @@ def test_a_worker_without_room_says_so(made, run, project, cluster):
     (line,) = err.splitlines()
     assert code == 3 and line.startswith('error: site "') and ": worker tcp://127.0.0.1:" in line
     assert line.endswith("No space left on device")
+
+
+UNSPEAKABLE = """
+from radiocov.coverage import cluster
+
+class Unspeakable(Exception):
+    def __reduce__(self):
+        raise TypeError("not to be sent")
+
+def fails(*arguments):
+    raise Unspeakable("of its own kind")
+
+cluster.loss_raster = fails
+"""
+
+
+def test_an_error_that_cannot_be_sent_ends_the_run_in_words(made, run, project, cluster):
+    cluster.scheduler()
+    cluster.worker(UNSPEAKABLE)
+    cluster.ready(1)
+    code, out, err = run(project, cluster.address, "-q")
+    (line,) = err.splitlines()
+    assert code == 3 and line.startswith('error: site "') and line.endswith("Unspeakable: of its own kind")
+
+
+DIES_AT_ONCE = """
+import os
+from radiocov.coverage import cluster
+
+cluster.loss_raster = lambda *arguments: os._exit(1)
+"""
+
+
+def test_workers_that_never_come_back_end_the_run(made, run, project, cluster, monkeypatch):
+    from radiocov.coverage import cluster as module
+
+    monkeypatch.setattr(module, "ALONE_S", 2.0)
+    cluster.scheduler(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="100")
+    cluster.worker(DIES_AT_ONCE)
+    cluster.ready(1)
+    code, out, err = run(project, cluster.address, "-q")
+    (line,) = err.splitlines()
+    assert code == 3 and line == f"error: {cluster.address} has had no workers for 2 s; what was finished is kept"

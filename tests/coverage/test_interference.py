@@ -186,23 +186,23 @@ def test_unwanted_losses_are_those_of_a_small_percentage_of_time(made, fresh):
     assert small == {"LT01", "LT02"} and len(notes) == 5 == result.losses_computed
     results = open_state(fresh / "out", "2017")
     one = next(s for s in run.inputs.sites if s.id == "LT01")
-    transmitter, settings = run._place(one)
+    transmitter, settings = run.losses.place(one)
     settings = dataclasses.replace(settings, time_percent=5.0, radius_km=20.0)
-    window, loss = loss_raster(run.ground, transmitter, settings)
+    window, loss = loss_raster(run.losses.ground, transmitter, settings)
     unwanted = np.full(results.shape, np.nan)
     unwanted[window.slices] = one.eirp_max_dbm - loss
     here = np.isfinite(unwanted) & (results.band("best_server.tif", 1) == 2)
     assert here.sum() > 200
-    terminal = run.asked[0].terminal
+    terminal = run.project.terminal(run.project.services[0].terminal)
     gain = terminal.antenna_gain_dbi - terminal.carry_loss_db
-    classes = run.ground.classes
+    classes = run.losses.ground.classes
     city = [c.noise_environment for c in classes]
-    residential = np.array([e in ("residential", "city") for e in city])[run.ground.clutter_class]
+    residential = np.array([e in ("residential", "city") for e in city])[run.losses.ground.clutter_class]
     clear = here & ~residential  # thermal noise alone
     assert clear.sum() > 100
     level = results.band("level_dbm.tif", 1)
     noise = 10 ** (0.1 * (NOISE_DBM - gain))
-    found = results.band(f"ci_db_{run.asked[0].service.id}.tif", 1)
+    found = results.band(f"ci_db_{run.project.services[0].id}.tif", 1)
     # the omni's vertical beam takes up to this from the unwanted level in the hills
     difference = found - (level - 10 * np.log10(10 ** (0.1 * unwanted) + noise))
     assert difference[clear].min() > -0.02 and np.median(difference[clear]) < 0.1

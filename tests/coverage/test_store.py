@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from radiocov.coverage.run import STORE, CoverageRun
+from radiocov.coverage.run import CoverageRun
 from radiocov.coverage.sector import Window
-from radiocov.coverage.store import MAX_ERROR_DB, LossStore
+from radiocov.coverage.store import MAX_ERROR_DB, STORE, LossStore
 from terrain.grid import Grid
 
 LAST_DAY = dt.date(2017, 12, 31)

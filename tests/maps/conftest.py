@@ -1,7 +1,11 @@
-"""A small made-up network for the map, and a page in a browser without network."""
+"""A small made-up network for the map, a run's rasters, and pages in a browser without network."""
 
+import importlib.util
 import shutil
+import sys
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,8 @@ from radiocov.maps import (
     MapArea,
     MapBoundary,
     MapData,
+    MapGap,
+    MapMeasured,
     MapRoad,
     MapService,
     MapState,
@@ -20,6 +26,20 @@ from radiocov.maps import (
     build_page,
 )
 from terrain.grid import Grid
+
+
+def beside(name, path):
+    """A file of the tests as a module: they are no packages."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+HERE = Path(__file__).parent
+engine = beside("radiocov_tests_coverage_fixtures", HERE.parent / "coverage" / "conftest.py")
+made, small_inputs, small_computed = engine.made, engine.small_inputs, engine.small_computed
 
 WIDTH, HEIGHT, STEP = 120, 90, 100.0
 X_MIN, Y_MAX = 500_000.0, 4_650_000.0
@@ -88,10 +108,31 @@ def state(state_id, level, shares):
             row("policy", "urban", shares[0], 0.8),
             row("policy", "highway", shares[1], 0.5, measure="length"),
             row("city", "urban", shares[0], 0.8, "Linshan"),
-            row("county", "urban", 0.95, 0.8, "Linshan", "Westland"),
+            row("county", "urban", 0.95, 0.8, "Linshan", "Westland") | {"name_zh": "西县"},
             row("county", "urban", 0.999_96, 1.0, "Linshan", "Eastland"),
         ],
+        gaps=[
+            gap("Great hollow", "Eastland", X_MIN + 9_000, Y_MAX - 7_500, 600),
+            gap("Little hollow", "Westland", X_MIN + 3_000, Y_MAX - 7_000, 200),
+        ],
     )
+
+
+def gap(name, county, x, y, half):
+    box = shapely.box(x - half, y - half, x + half, y + half)
+    return MapGap(box, "area", "urban", name, "Linshan", county, "handheld", 4 * half**2 / 1e6, "G1", 250.0)
+
+
+def measured(level):
+    """Six cells: levels as predicted in 2017, far below, far above, not heard."""
+    rows, columns = np.array([30, 30, 30, 30, 40, 40]), np.array([20, 40, 60, 80, 20, 40])
+    predicted = level[rows, columns].astype(float)
+    residual = np.array([0.0, -20.0, 20.0, np.nan, 5.0, -5.0])
+    return MapMeasured(
+        X_MIN + (columns + 0.5) * STEP, Y_MAX - (rows + 0.5) * STEP, predicted + residual, np.full(6, 30),
+        np.array([0, 0, 0, 25, 2, 0]), {"2017": residual}, 100.0, bilingual("Hip", "腰间"), 12.0, "drive.csv",
+        {"outside": 7},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -128,8 +169,27 @@ def data():
 
 
 @pytest.fixture(scope="session")
+def measured_file(data, tmp_path_factory):
+    """The same page with measured cells."""
+    shown = replace(data, measured=measured(data.states[1].level_dbm))
+    return build_page(shown, "en", tmp_path_factory.mktemp("map") / "measured.html")
+
+
+@pytest.fixture(scope="session")
 def page_file(data, tmp_path_factory):
     return build_page(data, "en", tmp_path_factory.mktemp("map") / "map.html")
+
+
+@pytest.fixture(scope="session")
+def raster_run(tmp_path_factory):
+    """A run with two states of smooth made-up rasters: (folder, arrays by state, see run.py)."""
+    folder = tmp_path_factory.mktemp("run") / "out"
+    return folder, beside("radiocov_tests_maps_run", HERE / "run.py").write_run(folder)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    return beside("radiocov_tests_maps_serving", HERE / "serving.py")
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +208,7 @@ def browser():
 class Opened:
     """A page opened from disk with the network off, and what it complained about."""
 
-    def __init__(self, browser, path, script=None, viewport=(1400, 900)):
+    def __init__(self, browser, path, script=None, viewport=(1400, 900), hash=""):
         self.context = browser.new_context(
             offline=True, viewport={"width": viewport[0], "height": viewport[1]}, locale="en-GB"
         )
@@ -159,7 +219,7 @@ class Opened:
         self.page.on("request", lambda request: self.requests.append(request.url))
         if script:
             self.page.add_init_script(script)
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri() + hash)
         self.page.wait_for_selector("body[data-ready=yes]", timeout=30_000)
 
     def choose(self, control, layer):

@@ -15,7 +15,7 @@ from rasterio.io import MemoryFile
 
 from radiocov.maps import build_page, compliance_rows, page
 from radiocov.maps.catalogue import LANGUAGES, catalogue
-from radiocov.maps.colours import all_scales, level_steps
+from radiocov.maps.colours import all_scales, fields_of, level_steps, level_thresholds
 from radiocov.maps.figure import build_figure, verdict_runs
 from radiocov.maps.hillshade import hillshade
 from radiocov.maps.payload import to_script_json
@@ -114,7 +114,7 @@ def test_neighbours_never_share_a_hue():
 
 
 def test_level_legend_has_its_steps_at_the_service_thresholds(data):
-    steps = level_steps(data)
+    steps = level_steps(level_thresholds(fields_of(data)))
     assert 6 <= len(steps) <= 8
     edges = {step["min"]: step["params"].get("services") for step in steps}
     assert edges[-110.0] == ["vehicle"] and edges[-95.0] == ["handheld"]

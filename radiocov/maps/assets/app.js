@@ -20,7 +20,7 @@ function renderControls() {
   select.value = choice.service;
   select.disabled = !byService;
   const planes = stateOf(choice.state).planes.services[choice.service];
-  radios('directions', 'direction', ['talk_out', 'talk_in', 'both'].map((id) => [id, t(id), !byService || !planes || !planes.probability[id]]), choice.direction, chooseDirection);
+  radios('directions', 'direction', ['talk_out', 'talk_in', 'both'].map((id) => [id, t(id), !byService || !(TILED || (planes && planes.probability[id]))]), choice.direction, chooseDirection);
   document.getElementById('service-box').classList.toggle('off', !byService);
   document.getElementById('direction-box').classList.toggle('off', !byService);
   document.getElementById('overlays').replaceChildren(...OVERLAYS.map((id) => {
@@ -48,6 +48,7 @@ function renderWords() {
   renderControls();
   renderCards();
   renderTable();
+  renderGaps();
   renderLegend();
   renderFoot();
 }
@@ -57,6 +58,7 @@ async function chooseState(id) {
   renderControls();
   renderLegend();
   renderTable();
+  renderGaps();
   await Promise.all([refreshLayer(), refreshTraces(), showReadout()]);
 }
 
@@ -83,6 +85,8 @@ async function chooseDirection(id) {
 
 async function chooseOverlay(id, on) {
   choice.overlays[id] = on;
+  const other = { measured: 'residual', residual: 'measured' }[id];
+  if (on && other) { choice.overlays[other] = false; renderControls(); } // one place, one colour
   await (id === 'relief' ? refreshPictures() : refreshTraces());
 }
 
@@ -91,6 +95,7 @@ async function chooseClass(id) {
   choice.filter = id;
   renderCards();
   renderTable();
+  renderGaps();
   const service = DATA.classService[id];
   if (service && service !== choice.service) await chooseService(service);
 }
@@ -100,10 +105,19 @@ async function choosePlace(key) {
   renderTableChoice(key);
   if (focused && window.matchMedia('(max-width: 900px)').matches) document.querySelector('.stage').scrollIntoView({ behavior: 'smooth' });
   await showPlace(key);
+  renderGaps();
 }
 
 function renderTableChoice(key) {
   for (const body of document.querySelectorAll('#table tbody')) body.classList.toggle('chosen', body.dataset.key === (key || 'all'));
+}
+
+async function chooseGap(gap) {
+  if (!choice.overlays.gaps) { choice.overlays.gaps = true; renderControls(); await refreshTraces(); }
+  if (window.matchMedia('(max-width: 900px)').matches) document.querySelector('.stage').scrollIntoView({ behavior: 'smooth' });
+  const [x0, y0, x1, y1] = gap.box;
+  const most = Math.max(x1 - x0, y1 - y0, 2500);
+  await zoomTo(boxAround((x0 + x1) / 2, (y0 + y1) / 2, most * 1.6));
 }
 
 async function chooseLanguage(lang) {
@@ -126,6 +140,7 @@ function leavePaper() {
 }
 
 async function start() {
+  const asked = readHash();
   renderWords();
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => chooseLanguage(button.dataset.lang));
   document.getElementById('service').addEventListener('change', (event) => chooseService(event.target.value));
@@ -138,7 +153,9 @@ async function start() {
   document.getElementById('zoom-in').addEventListener('click', () => zoomBy(0.6));
   document.getElementById('zoom-out').addEventListener('click', () => zoomBy(1 / 0.6));
   document.getElementById('zoom-all').addEventListener('click', () => choosePlace(''));
-  document.getElementById('save').addEventListener('click', () => Plotly.downloadImage(plot, { format: 'png', scale: 2, filename: 'radiocov-map' }));
+  document.getElementById('save').addEventListener('click', savePicture);
+  startTools();
+  if (typeof startBasemap === 'function') startBasemap();
   document.getElementById('print').addEventListener('click', () => window.print());
   window.addEventListener('beforeprint', fitPaper);
   window.addEventListener('afterprint', leavePaper);
@@ -147,6 +164,9 @@ async function start() {
   await refreshLabels();
   await refreshLayer();
   refreshNames(true);
+  if (choice.place) await showPlace(choice.place);
+  if (asked.view) await zoomTo(boxAround(...asked.view));
+  if (asked.at) await pick(...asked.at);
   document.body.dataset.ready = 'yes';
 }
 

@@ -1,16 +1,6 @@
-// The map itself: plotly draws; this shows and hides, zooms, and answers where the pointer is.
+// The file's map: plotly on plain axes in the metres of the plane, the layer as one picture.
 
-const FIGURE = JSON.parse(document.getElementById('figure').textContent);
-const plot = document.getElementById('map');
 const CRISP = 1.2; // screen pixels a map pixel from which on its edges are drawn sharp
-const MAX_NAMES = 40; // site names are written when no more sites than this are in view
-let drawing = 0;
-let namesShown = null;
-let picked = null; // {x, y} of the last click
-
-function traceIndices(test) {
-  return plot.data.map((trace, i) => (test(trace.meta || {}) ? i : -1)).filter((i) => i >= 0);
-}
 
 async function startMap() {
   for (const trace of FIGURE.data) trace.visible = traceShown(trace.meta || {});
@@ -26,17 +16,11 @@ async function startMap() {
   plot.addEventListener('keydown', onKey);
 }
 
-function traceShown(meta) {
-  const overlay = meta.role === 'labels' ? 'boundaries' : meta.role;
-  return choice.overlays[overlay] !== false && (meta.state === undefined || meta.state === choice.state);
+function setLine(role, points) { // the points of a trace that belongs to a tool
+  return Plotly.restyle(plot, { x: [points.map((p) => p[0])], y: [points.map((p) => p[1])] }, traceIndices((meta) => meta.role === role));
 }
 
-async function refreshTraces() {
-  hideHover();
-  const all = plot.data.map((_, i) => i);
-  await Plotly.restyle(plot, { visible: plot.data.map((trace) => traceShown(trace.meta || {})) }, all);
-  refreshNames(true);
-}
+function pictureOfMap(width, height) { return Plotly.toImage(plot, { format: 'png', width, height, scale: 2 }); }
 
 async function refreshLabels() {
   const at = traceIndices((meta) => meta.role === 'labels');
@@ -44,21 +28,12 @@ async function refreshLabels() {
 }
 
 async function refreshLayer() {
-  const mine = ++drawing;
-  const busy = document.getElementById('busy');
-  const slow = setTimeout(() => { busy.hidden = false; }, 150);
-  try {
+  await whileBusy(async (overtaken) => {
     const uri = await drawLayer();
-    if (mine !== drawing) return; // a later choice has overtaken this one
+    if (overtaken()) return;
     await Plotly.relayout(plot, { 'images[1].source': uri, 'images[1].opacity': choice.opacity });
-    plot.dataset.layer = [choice.state, choice.layer, choice.service, choice.direction].join(' ');
-  } catch (error) {
-    showBand('warn', t('cannot_draw'));
-    throw error;
-  } finally {
-    clearTimeout(slow);
-    if (mine === drawing) busy.hidden = true;
-  }
+    tellLayer();
+  });
 }
 
 function refreshPictures() {
@@ -82,45 +57,11 @@ function zoomTo([x0, y0, x1, y1]) { // the box as large as it goes, at equal sca
   });
 }
 
-function zoomBy(factor, dx, dy) {
-  const { x0, x1, y0, y1 } = view();
-  const cx = (x0 + x1) / 2 + (dx || 0) * (x1 - x0), cy = (y0 + y1) / 2 + (dy || 0) * (y1 - y0);
-  const w = ((x1 - x0) * factor) / 2, h = ((y1 - y0) * factor) / 2;
-  return zoomTo([cx - w, cy - h, cx + w, cy + h]);
-}
-
-function zoomAll() { return zoomTo([GRID.x, GRID.bottom, GRID.right, GRID.y]); }
-
-async function showPlace(key) { // "city|county", "city|", or "" for everything
-  choice.place = key;
-  const outlines = plot.data.find((trace) => trace.meta && trace.meta.slices);
-  const x = [], y = [];
-  for (const [place, [start, stop]] of Object.entries(outlines.meta.slices)) {
-    const exact = place === key, inside = key.endsWith('|') && place.startsWith(key);
-    if (key && (exact || (inside && !(key in outlines.meta.slices)))) {
-      x.push(...outlines.x.slice(start, stop));
-      y.push(...outlines.y.slice(start, stop));
-    }
-  }
-  await Plotly.restyle(plot, { x: [x], y: [y] }, traceIndices((meta) => meta.role === 'highlight'));
-  await (DATA.extents[key] ? zoomTo(DATA.extents[key]) : zoomAll());
-}
-
-function afterMove() {
-  decorate();
-  refreshNames(false);
-}
-
 function decorate() { // scale bar, north, sharpness of the pixels
   const v = view();
   const metresPerPx = (v.x1 - v.x0) / v.w;
   plot.classList.toggle('crisp', GRID.step / metresPerPx >= CRISP);
-  const most = metresPerPx * Math.min(160, v.w / 3);
-  const unit = 10 ** Math.floor(Math.log10(most));
-  const length = [5, 2, 1].map((k) => k * unit).find((l) => l <= most);
-  const bar = document.getElementById('scale');
-  bar.querySelector('i').style.width = length / metresPerPx + 'px';
-  bar.querySelector('span').textContent = length >= 1000 ? length / 1000 + ' km' : length + ' m';
+  showScale(metresPerPx, v.w);
   const cx = (v.x0 + v.x1) / 2, cy = (v.y0 + v.y1) / 2;
   const [lon, lat] = lonLat(cx, cy), [lon2, lat2] = lonLat(cx, cy + GRID.step);
   const turn = (Math.atan2((lon2 - lon) * Math.cos((lat * Math.PI) / 180), lat2 - lat) * 180) / Math.PI;
@@ -128,10 +69,7 @@ function decorate() { // scale bar, north, sharpness of the pixels
 }
 
 function refreshNames(force) {
-  const v = view();
-  const sites = stateOf(choice.state).sites;
-  const inView = sites.filter((s) => s.x >= v.x0 && s.x <= v.x1 && s.y >= v.y0 && s.y <= v.y1).length;
-  const wanted = inView <= MAX_NAMES && v.w > 600;
+  const wanted = fewInView();
   if (wanted === namesShown && !force) return;
   namesShown = wanted;
   Plotly.restyle(plot, { mode: wanted ? 'markers+text' : 'markers' }, traceIndices((meta) => meta.role === 'sites'));
@@ -148,156 +86,3 @@ function pointOf(event) { // plane coordinates [m] of a pointer event
   };
 }
 
-function watchPointer() {
-  let down = null;
-  plot.addEventListener('pointerdown', (event) => { down = event.isPrimary ? event : null; }, true);
-  window.addEventListener('pointerup', (event) => {
-    if (down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 6) {
-      const { x, y } = pointOf(event);
-      pick(x, y);
-    }
-    down = null;
-  }, true);
-  plot.addEventListener('pointermove', async (event) => {
-    const { x, y } = pointOf(event);
-    document.getElementById('status').textContent = pixelAt(x, y) < 0 ? '' : lonLatWords(x, y);
-  });
-}
-
-function onKey(event) {
-  const moves = { ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, 0.15], ArrowDown: [0, -0.15] };
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (moves[event.key]) zoomBy(1, ...moves[event.key]);
-  else if (event.key === '+' || event.key === '=') zoomBy(0.6);
-  else if (event.key === '-') zoomBy(1 / 0.6);
-  else if (event.key === '0' || event.key === 'Home') zoomAll();
-  else if (event.key === 'Enter') { const v = view(); pick((v.x0 + v.x1) / 2, (v.y0 + v.y1) / 2); }
-  else if (event.key === 'Escape') unpick();
-  else return;
-  event.preventDefault();
-}
-
-async function pick(x, y) {
-  picked = { x, y };
-  await Plotly.restyle(plot, { x: [[x]], y: [[y]] }, traceIndices((meta) => meta.role === 'pick'));
-  await showReadout();
-}
-
-function unpick() {
-  picked = null;
-  document.getElementById('readout').hidden = true;
-  Plotly.restyle(plot, { x: [[]], y: [[]] }, traceIndices((meta) => meta.role === 'pick'));
-}
-
-function nearestSite(x, y) { // the site within a marker's reach of the point, or null
-  const v = view();
-  let best = null, reach = (12 * (v.x1 - v.x0)) / v.w;
-  if (!choice.overlays.sites) return null;
-  for (const site of stateOf(choice.state).sites) {
-    const distance = Math.hypot(site.x - x, site.y - y);
-    if (distance <= reach) { best = site; reach = distance; }
-  }
-  return best;
-}
-
-// --- cards on the map -----------------------------------------------------------------------------------------
-
-function siteRows(site) {
-  const unit = (value, digits, name) => (value === null ? '–' : number(value, digits) + ' ' + name);
-  return [
-    ['site_status', t('site_' + site.kind)],
-    ['site_in_service', number(site.in_service)],
-    ['site_position', site.lat === null || site.lon === null ? lonLatWords(site.x, site.y) : `${number(site.lat, 5)}, ${number(site.lon, 5)}`],
-    ['site_height', unit(site.height, 0, 'm')],
-    ['site_power', unit(site.power, 1, 'dBm')],
-    ['site_erp', unit(site.erp, 1, 'dBm')],
-    ['site_antenna', number(site.antenna)],
-    ['site_azimuth', `${unit(site.azimuth, 0, '°')} / ${unit(site.tilt, 1, '°')}`],
-    ['site_share', unit(site.share_percent, 1, '%')],
-  ].filter(([, value]) => value !== '–' && value !== '– / –');
-}
-
-function siteCard(site) {
-  return [
-    el('h3', {}, site.name || site.id),
-    site.name && site.name !== site.id ? el('p', { class: 'small' }, site.id) : null,
-    el('dl', {}, siteRows(site).flatMap(([key, value]) => [el('dt', {}, t(key)), el('dd', {}, value)])),
-  ];
-}
-
-function areaCard(area) {
-  const met = area.met[choice.state];
-  const share = area.share[choice.state];
-  return [
-    el('h3', {}, said(area.name)),
-    el('dl', {}, [
-      el('dt', {}, t('class')), el('dd', {}, className(area.class)),
-      el('dt', {}, t('place')), el('dd', {}, [area.city, area.county].filter(Boolean).join(' · ')),
-      el('dt', {}, t('share')), el('dd', {}, percent(share)),
-      el('dt', {}, t('result')), el('dd', {}, verdictBadge(met)),
-    ]),
-  ];
-}
-
-function showHover(event) {
-  const point = event.points.find((p) => p.data.meta && p.data.meta.card);
-  if (!point) return;
-  const card = document.getElementById('hover');
-  const item = point.customdata;
-  card.replaceChildren(...(point.data.meta.card === 'site' ? siteCard(stateOf(choice.state).sites[item]) : areaCard(DATA.areas[item])).filter(Boolean));
-  card.hidden = false;
-  const stage = plot.parentElement.getBoundingClientRect();
-  const x = event.event.clientX - stage.left, y = event.event.clientY - stage.top;
-  card.style.left = (x + 18 + card.offsetWidth > stage.width ? Math.max(4, x - 18 - card.offsetWidth) : x + 18) + 'px';
-  card.style.top = Math.max(4, Math.min(y + 12, stage.height - card.offsetHeight - 4)) + 'px';
-}
-
-function hideHover() { document.getElementById('hover').hidden = true; }
-
-async function showReadout() {
-  if (!picked) return;
-  const { x, y } = picked;
-  const box = document.getElementById('readout');
-  const pixel = pixelAt(x, y);
-  const state = stateOf(choice.state);
-  const site = nearestSite(x, y);
-  const body = [el('button', { type: 'button', class: 'close', 'aria-label': t('close'), onclick: unpick }, '×')];
-  if (site) body.push(...siteCard(site));
-  body.push(el('h3', {}, t('here')), el('p', { class: 'small' }, lonLatWords(x, y)));
-  const level = pixel < 0 ? NaN : await valueAt(state.planes.level, pixel);
-  if (Number.isNaN(level)) {
-    body.push(el('p', { class: 'level' }, t('outside')));
-    delete box.dataset.level;
-  } else {
-    const server = await serverAt(state, pixel);
-    const rows = await Promise.all(DATA.services.map((service) => serviceRow(state, service, pixel)));
-    body.push(
-      el('p', { class: 'level' }, [el('strong', {}, `${level.toFixed(1).replace('-', '−')} dBm`), ' ', t('readout_level')]),
-      el('p', {}, `${t('best_server')}: ${server ? server.name || server.id : t('none')}`),
-      el('table', {}, [
-        el('thead', {}, el('tr', {}, ['service', 'talk_out_short', 'talk_in_short', 'both_short'].map((key) => el('th', { scope: 'col' }, t(key))))),
-        el('tbody', {}, rows),
-      ]),
-      el('p', { class: 'small' }, t('readout_note')),
-    );
-    box.dataset.level = level;
-    box.dataset.server = server ? server.id : '';
-  }
-  if (!picked || picked.x !== x || picked.y !== y) return; // another click came first
-  box.replaceChildren(...body.filter(Boolean));
-  box.hidden = false;
-}
-
-async function serviceRow(state, service, pixel) {
-  const refs = state.planes.services[service.id];
-  const cells = await Promise.all(['talk_out', 'talk_in', 'both'].map(async (direction) => {
-    const margin = refs ? await valueAt(refs.margin[direction], pixel) : NaN;
-    const chance = refs ? await valueAt(refs.probability[direction], pixel) : NaN;
-    if (Number.isNaN(margin) && Number.isNaN(chance)) return el('td', {}, '–');
-    const served = chance >= service.q - 1e-6;
-    return el('td', { class: direction === service.direction ? 'decides' : '', 'data-margin': margin, 'data-probability': chance }, [
-      el('b', {}, `${served ? '✓' : '✗'} ${(chance * 100).toFixed(0)} %`), el('br'), `${signed(margin)} dB`,
-    ]);
-  }));
-  return el('tr', { 'data-service': service.id }, [el('th', { scope: 'row' }, said(service.label)), ...cells]);
-}

@@ -11,6 +11,7 @@ function el(name, attributes, children) {
   return node;
 }
 
+const TILED = Boolean(DATA.tiled); // the service's map, which knows no dashes
 const SHARES = ['share_median', 'share_probable', 'share_expected'];
 
 function verdictBadge(met, required, detail) {
@@ -47,6 +48,10 @@ function renderHead() {
   if (DATA.synthetic) showBand('synthetic', t('synthetic'));
   if (DATA.coarse) showBand('warn', said(DATA.coarse));
   for (const node of document.querySelectorAll('[data-t]')) node.textContent = t(node.dataset.t);
+  for (const node of document.querySelectorAll('[data-hint]')) {
+    node.placeholder = t(node.dataset.hint);
+    node.setAttribute('aria-label', t(node.dataset.hint));
+  }
   for (const node of document.querySelectorAll('[data-label]')) {
     node.setAttribute('aria-label', t(node.dataset.label));
     if (node.tagName === 'BUTTON') node.title = t(node.dataset.label);
@@ -148,6 +153,36 @@ function renderTable() {
     el('button', { type: 'button', 'aria-pressed': String(choice.filter === id), onclick: () => chooseClass(id) }, id ? className(id) : t('all_classes'))));
 }
 
+// --- gaps -----------------------------------------------------------------------------------------------------
+
+const GAPS_LISTED = 8;
+
+function renderGaps() { // the largest gaps of the chosen place and class
+  const box = document.getElementById('gaps-box');
+  const [city, county] = choice.place.split('|');
+  const gaps = stateOf(choice.state).gaps.map((gap, i) => [gap, i + 1]).filter(([gap]) =>
+    (!choice.filter || isOfClass(gap.class, choice.filter)) && (!choice.place || (gap.city === city && (!county || gap.county === county))));
+  const place = choice.place ? said((placesOf(stateOf(choice.state)).find((p) => p.key === choice.place) || { name: { en: county || city } }).name) : t('whole_network');
+  gaps.sort(([a], [b]) => (a.measure > b.measure) - (a.measure < b.measure) || b.size - a.size);
+  box.hidden = false;
+  document.getElementById('gaps-title').textContent = t('gaps_title', { place });
+  document.getElementById('gaps').replaceChildren(...(gaps.length ? pickGaps(gaps).map(([gap, number]) =>
+    el('li', {}, el('button', { type: 'button', onclick: () => chooseGap(gap) }, [
+      el('i', { class: 'gap-number' }, String(number)), el('b', {}, gapSize(gap)), ' ',
+      [className(gap.class), gap.name, choice.place ? '' : gap.county].filter(Boolean).join(' · '),
+    ]))) : [el('li', { class: 'small' }, t('gaps_none'))]));
+}
+
+function pickGaps(gaps) { // of areas and of roads, so that neither hides the other
+  const areas = gaps.filter(([gap]) => gap.measure === 'area'), roads = gaps.filter(([gap]) => gap.measure !== 'area');
+  const kept = Math.max(GAPS_LISTED / 2, GAPS_LISTED - roads.length);
+  return areas.slice(0, kept).concat(roads.slice(0, GAPS_LISTED - Math.min(areas.length, kept)));
+}
+
+function isOfClass(id, wanted) { // a road's own class belongs to that of the target
+  return id === wanted || stateOf(choice.state).rows.some((row) => row.member === id && row.class === wanted);
+}
+
 // --- legend and foot ------------------------------------------------------------------------------------------
 
 function stepRange(steps, i) {
@@ -178,12 +213,12 @@ function renderLegend() {
   } else {
     const steps = layerSteps();
     for (let i = steps.length - 1; i >= 0; i--) {
-      const range = choice.layer === 'coverage' ? [] : [el('b', {}, stepRange(steps, i)), ' '];
+      const range = choice.layer === 'coverage' || choice.layer === 'change' ? [] : [el('b', {}, stepRange(steps, i)), ' '];
       items.push(swatch(`background:${steps[i].colour}`, ...range, el('span', { class: 'words' }, stepWords(steps[i]))));
     }
   }
   items.push(swatch(`background:repeating-linear-gradient(135deg,${DATA.scales.outside} 0 5px,${DATA.scales.outside_hatch} 5px 7px)`, t('outside')));
-  const title = [el('h2', {}, [t('layer_' + choice.layer), ' ', el('span', { class: 'tag' }, said(stateOf(choice.state).label))])];
+  const title = [el('h2', {}, [t('layer_' + choice.layer), ' ', el('span', { class: 'tag' }, choice.layer === 'change' ? changePair().map((state) => said(state.label)).join(' → ') : said(stateOf(choice.state).label))])];
   if (byService) title.push(el('p', { class: 'small' }, `${said(service.label)} · ${t(choice.direction)} · ${said(service.threshold)}`));
   else if (choice.layer === 'level') title.push(el('p', { class: 'small' }, t('level_note')));
   document.getElementById('legend').replaceChildren(...title, el('ul', {}, items));
@@ -192,9 +227,16 @@ function renderLegend() {
 function overlaySigns(id) { // what the marks of an overlay mean, beside its switch
   const line = (colour, dash) => el('i', { class: 'stroke', style: `border-top:4px ${dash} ${colour}` });
   const frame = (colour, sign) => el('i', { class: 'frame', style: `color:${colour}` }, sign);
+  const dot = (colour) => el('i', { class: 'dot', style: `background:${colour}` });
   const { served_line: good, failed_line: bad } = DATA.scales;
-  if (id === 'roads') return [[line(good, 'solid'), t('road_served')], [line(bad, 'dashed'), t('road_failed')]];
+  if (id === 'roads') return [[line(good, 'solid'), t('road_served')], [TILED ? el('i', { class: 'hollow', style: `color:${bad}` }) : line(bad, 'dashed'), t('road_failed')]];
   if (id === 'areas') return [[frame(good, '✓'), t('area_met')], [frame(bad, '✗'), t('area_missed')]];
+  if (id === 'gaps') return [[el('i', { class: 'gap-number' }, '1'), t('gap_sign')]];
+  if (id === 'measured') return [[dot('#41b0c4'), t('measured_sign')], [el('i', { class: 'sign' }, '✖'), t('silent_sign')]];
+  if (id === 'residual') {
+    const unit = (step, i, steps) => (step.min === null ? `< ${signed(steps[1].min)}` : i + 1 < steps.length ? `${signed(step.min)} …` : `≥ ${signed(step.min)}`);
+    return DATA.scales.residual.map((step, i, steps) => [dot(step.colour), `${unit(step, i, steps)} dB`]).concat([[el('i', { class: 'sign' }, '✖'), t('silent_sign')]]);
+  }
   if (id !== 'sites') return [];
   const signs = { existing: '▲', planned: '△', idle: '◇' };
   return Object.keys(signs)
@@ -217,8 +259,13 @@ function renderFoot() {
     add(has('prov_' + key) ? t('prov_' + key) : key, text);
   }
   const every = Math.round(GRID.step / GRID.native);
-  add(t('prov_display'), every === 1 ? t('display_full', { step: GRID.step }) : t('display_thinned', { every, step: GRID.step }));
+  add(t('prov_display'), TILED ? t('display_tiles') : every === 1 ? t('display_full', { step: GRID.step }) : t('display_thinned', { every, step: GRID.step }));
   if (GRID.crs) add(t('prov_crs'), GRID.crs);
+  if (DATA.measured) {
+    const m = DATA.measured;
+    const left = Object.entries(m.leftOut).map(([reason, n]) => t('left_' + reason, { n })).join(t('list_gap'));
+    add(t('prov_measured'), [m.source, t('measured_how', { cell: m.cell, carry: signed(m.carry), terminal: said(m.terminal) }), left].filter(Boolean).join(t('list_gap')));
+  }
   document.getElementById('honesty').replaceChildren(...entries);
   document.getElementById('limits').textContent = t('limits');
 }

@@ -1,0 +1,164 @@
+"""Logs that must not become a calibration: what is wrong with them, in one line that can be acted on."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from radiocov.calibration.model import NONE, Cells
+from radiocov.calibration.rows import Rows
+from radiocov.inputs import Inputs
+from radiocov.problems import Problem, ProjectError, did_you_mean
+from terrain.grid import Grid
+
+FEWEST = 10  # cells that a suspicion needs
+STUCK_ROWS, STUCK_DB = 20, 0.1
+SWAPPED_DB, SWAPPED_SHARE = 10.0, 0.25
+TOO_STRONG_SHARE = 0.5
+SHIFTED_M, ON_ROAD_M = 100.0, 40.0
+EPOCH = dt.date(1970, 1, 1)
+
+
+def stuck(rows: Rows) -> np.ndarray:
+    """(n,) bool: levels of a handset that never change; of what is measured, nothing does not vary."""
+    found = np.zeros(len(rows), bool)
+    for number in np.unique(rows.device):
+        mine = np.flatnonzero((rows.device == number) & ~np.isnan(rows.level_dbm))
+        if len(mine) >= STUCK_ROWS and np.ptp(rows.level_dbm[mine]) < STUCK_DB:
+            found[mine] = True
+    return found
+
+
+def nothing_left(name: str, why: str, rows: Rows, inputs: Inputs, grid: Grid) -> ProjectError:
+    """The error where a step of the preparation leaves no row: name and why of that step, and the rows before it."""
+    about = {
+        "band": lambda: _band(rows, inputs),
+        "grid": lambda: _no_overlap(rows, grid),
+        "site": lambda: (why, "name the sites as sites.csv does, or translate them in [calibration] site_ids"),
+        "level": lambda: ("no row has a level", "map the level's column in the log's description"),
+        "stuck": lambda: (f"the level is always {np.nanmedian(rows.level_dbm):.1f} dBm",
+                          "a level that never changes is no measurement: map another column"),
+        "near": lambda: (why, "measure farther out, or lower [calibration] near_m"),
+        "reach": lambda: (why, "enlarge [model] radius_km, or correct the sites' ids in the log"),
+        "not heard": lambda: ("every sample is without service", "levels above the receivers' limit are needed"),
+    }  # fmt: skip
+    other = f"no row is left: all are {why}", "correct the log, or [calibration]"
+    message, remedy = about[name]() if name in about else other
+    return ProjectError(Problem("logs", name, message, remedy))
+
+
+def _band(rows: Rows, inputs: Inputs) -> tuple[str, str]:
+    low, high = np.nanmin(rows.freq_hz) / 1e6, np.nanmax(rows.freq_hz) / 1e6
+    seen = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    here = f"{inputs.project.model.frequency_mhz:g} MHz"
+    return f"the log is of another band: {seen} MHz where the project has {here}", "take the log of this network"
+
+
+def _no_overlap(rows: Rows, grid: Grid) -> tuple[str, str]:
+    west, south, east, north = grid.lonlat_bounds()
+    place = (f"longitude {np.nanmin(rows.lon):.3f} to {np.nanmax(rows.lon):.3f}, latitude {np.nanmin(rows.lat):.3f} "
+             f"to {np.nanmax(rows.lat):.3f}")  # fmt: skip
+    message = f"no position lies in the project's grid: the log has {place}"
+    with np.errstate(invalid="ignore"):
+        swapped = np.mean(grid.contains(*grid.from_lonlat(np.clip(rows.lat, -180, 180), np.clip(rows.lon, -90, 90))))
+    remedy = f"the grid has longitude {west:.3f} to {east:.3f}, latitude {south:.3f} to {north:.3f}"
+    return message, "latitude and longitude are exchanged" if swapped > 0.5 else remedy
+
+
+def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
+    """ProjectError where most cells are stronger than free space allows. over_db: above it, (n,)."""
+    if before >= FEWEST and after < (1.0 - TOO_STRONG_SHARE) * before:
+        raise ProjectError(Problem(
+            "logs", "", f"{before - after:,} of {before:,} cells are stronger than free space allows, in the middle "
+            f"by {np.median(over_db):.0f} dB: the levels are no dBm, or the sites' powers or ids are wrong",
+            'give --relative (levels = "relative") where receivers have an unknown zero'))  # fmt: skip
+
+
+def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
+    """ProjectError where levels fit the other direction. swapped_db: (n,) what that adds to the prediction.
+
+    Both directions cross the same obstacles, so that a model which errs does so alike in both: with both in the logs
+    it is their difference that tells, else the level itself.
+    """
+    names, off = ("talk-out", "talk-in"), {}
+    for talk_in, name in enumerate(names):
+        mine = (cells.talk_in == bool(talk_in)) & (cells.censored == NONE)
+        if mine.sum() >= FEWEST:
+            residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
+            off[name] = np.median(residual), np.median(residual - swapped_db[mine])
+    if len(off) == 2:
+        labelled, exchanged = (float(off["talk-in"][k] - off["talk-out"][k]) for k in (0, 1))
+        said = f"talk-in is {labelled:+.1f} dB off against talk-out as labelled and {exchanged:+.1f} dB exchanged"
+    elif off:
+        name = next(iter(off))
+        labelled, exchanged = (float(v) for v in off[name])
+        other = names[1 - names.index(name)]
+        said = f"{name} levels are {labelled:+.1f} dB off as labelled and {exchanged:+.1f} dB as {other}"
+    else:
+        return
+    if abs(labelled) >= SWAPPED_DB and abs(exchanged) <= SWAPPED_SHARE * abs(labelled):
+        raise ProjectError(Problem("logs", "direction", f"the directions look exchanged: {said}",
+                                   "correct the column or the terminal ([calibration] terminal); if they are right, "
+                                   "set trust_direction = true"))  # fmt: skip
+
+
+def switched_off(at_site: np.ndarray, on_day: np.ndarray, sites: list[str], off: list[str]) -> np.ndarray:
+    """(n,) bool: cells of sites, or of sites on a day, that [calibration] off names. ProjectError for unknown sites.
+
+    at_site: positions in `sites`.
+    """
+    found = np.zeros(len(at_site), bool)
+    for text in off:
+        name, _, date = text.rpartition(" ")
+        try:
+            day = (dt.date.fromisoformat(date) - EPOCH).days if name else None
+        except ValueError:
+            day = None
+        name = name if day is not None else text
+        if name not in sites:
+            raise ProjectError(Problem("project.toml", "calibration.off", f'there is no site "{name}"',
+                                       did_you_mean(name, sites)))  # fmt: skip
+        mine = at_site == sites.index(name)
+        found |= mine & (on_day == day) if day is not None else mine
+    return found
+
+
+def check_datums(rows: Rows, inputs: Inputs, grid: Grid) -> None:
+    """ProjectError for handsets whose track is off the project's roads as it is, and on them where GCJ-02 is undone:
+    theirs is another datum than that of the others."""
+    import shapely
+
+    from devices.datum import to_wgs84
+
+    if not inputs.roads or not inputs.roads.roads:
+        return
+    lines = [shapely.transform(road.geometry, lambda xy: np.column_stack(grid.from_lonlat(xy[:, 0], xy[:, 1])))
+             for road in inputs.roads.roads]  # fmt: skip
+    tree = shapely.STRtree(lines)
+    suspects, moved_already = [], rows.where("datum_in", "gcj02", "bd09")
+    for number in np.unique(rows.device):
+        mine = np.flatnonzero((rows.device == number) & ~moved_already & ~np.isnan(rows.lat))
+        mine = mine[:: max(1, len(mine) // 500)]
+        if len(mine) < FEWEST:
+            continue
+        lat, lon = to_wgs84(rows.lat[mine], rows.lon[mine], "gcj02")
+        as_is, moved = (_to_roads(tree, lines, *grid.from_lonlat(x, y))
+                        for x, y in ((rows.lon[mine], rows.lat[mine]), (lon, lat)))  # fmt: skip
+        if as_is > SHIFTED_M and moved < ON_ROAD_M:
+            suspects.append((rows.devices[int(number)], as_is, moved))
+    if suspects:
+        name, as_is, moved = suspects[0]
+        several = f" and {len(suspects) - 1} more" if len(suspects) > 1 else ""
+        raise ProjectError(Problem(
+            "logs", "datum", f"positions of {name}{several} are {as_is:.0f} m off the roads as they are, and "
+            f"{moved:.0f} m as GCJ-02: the log mixes datums, or declares the wrong one",
+            "import the log again with --datum gcj02, or a column datum"))  # fmt: skip
+
+
+def _to_roads(tree, lines, x: np.ndarray, y: np.ndarray) -> float:
+    """Median distance of places to the nearest road, m."""
+    import shapely
+
+    points = shapely.points(x, y)
+    return float(np.median(shapely.distance(points, np.array(lines, object)[tree.nearest(points)])))

@@ -1,0 +1,51 @@
+"""radiocov serve."""
+
+from __future__ import annotations
+
+import click
+
+from radiocov.cli.common import project_argument
+
+database_option = click.option("--database", metavar="URL", envvar="RADIOCOV_DATABASE", default="", show_envvar=True,
+                               help="postgresql://user@host/database for records and service; default: SQLite in the "
+                                    "project.")  # fmt: skip
+
+
+def _public_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):
+        raise click.BadParameter(f"{value!r} is no address; write e.g. https://coverage.example.org")
+    return value.rstrip("/")
+
+
+@click.command()
+@project_argument
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; leave it to the proxy.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8350, show_default=True, help="0: any that is free.")
+@database_option
+@click.option("--public-url", callback=_public_url, default="", metavar="URL",
+              help="As people type it, when a reverse proxy stands before: https://coverage.example.org")  # fmt: skip
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
+              help="Of pages, where a browser prefers none of the two.")  # fmt: skip
+def serve(project: str, host: str, port: int, database: str, public_url: str, lang: str) -> None:
+    """Serve a project to field teams, managers and engineers, until Ctrl-C.
+
+    The first run prints a link that signs an administrator in, once. Records come into the project's fleet store;
+    what the service itself keeps is in the folder service/ of the project. Needs the extra radiocov[web].
+
+    \b
+    Examples:
+      radiocov serve my-network
+      radiocov serve my-network --public-url https://coverage.example.org --database postgresql://radiocov@db/radiocov
+    """
+    from radiocov.cli.service import settings_of
+
+    settings = settings_of(project, database, public_url, lang)
+    from radiocov.web.serve import serve as run
+
+    try:
+        run(settings, host, port, click.echo)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)

@@ -1,0 +1,1 @@
+"""The service: field teams bring logs, managers look at the map, engineers run it. `app.build_app` makes it."""

@@ -1,0 +1,224 @@
+"""The coverage map of the service: its page, made ahead in a child, tiles and read-outs from the rasters of the run.
+
+Everything lies below an address with the key of the run, so that browsers may keep it for good.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import re
+import shutil
+import subprocess
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from radiocov.coverage.results import MANIFEST, StateResults, computed_states, open_state
+from radiocov.files import read_json, write_json, write_text
+from radiocov.problems import ProjectError
+from radiocov.web import lifeline
+from radiocov.web.limits import CSP
+from radiocov.web.refusal import Refusal
+from radiocov.web.settings import Settings
+
+FOLDER = "map"
+LANGUAGES = ("en", "zh")
+CODE = (
+    "from radiocov.web import lifeline; order = lifeline.take_order(); lifeline.Lifeline(interrupt=True)\n"
+    "from radiocov.web.mapview import prepare; prepare(order['project_folder'], order['folder'], order['key'])"
+)
+PROFILE = (
+    "from radiocov.web import lifeline; order = lifeline.take_order(); lifeline.Lifeline(interrupt=True)\n"
+    "from radiocov.web.mapview import write_profile; write_profile(**order)"
+)
+PROFILE_S = 60.0
+LOOK_EVERY_S = 5.0
+TILES_KEPT = 3000
+KEY_DIGITS = 16
+
+log = logging.getLogger("radiocov.maps")
+
+
+def prepare(project_folder: str, folder: str, key: str) -> None:
+    """In a child: write the pages of a run in every language."""
+    from radiocov.compliance import judge_all
+    from radiocov.inputs import read_inputs
+    from radiocov.mapping import service_data
+    from radiocov.maps.service import service_page
+    from radiocov.project import load_project
+
+    inputs = read_inputs(load_project(project_folder)).or_raise()
+    data = service_data(inputs, judge_all(inputs, inputs.project.output_folder))
+    target = Path(folder) / key
+    for lang in LANGUAGES:
+        write_text(target / f"{lang}.html", service_page(data, lang))
+    write_json(target / "ready.json", {lang: page_csp((target / f"{lang}.html").read_text("utf-8"))
+                                       for lang in LANGUAGES})  # fmt: skip
+
+
+def write_profile(project_folder: str, site: str, lon: float, lat: float, terminal: str) -> None:
+    """In a child: the path to a place as JSON, or what is wrong with it."""
+    from radiocov.inputs import read_inputs
+    from radiocov.pathview import view_path
+    from radiocov.project import load_project
+
+    try:
+        inputs = read_inputs(load_project(project_folder)).or_raise()
+        found = view_path(inputs, site, lon, lat, terminal or None).to_dict()
+    except ProjectError as error:
+        found = {"error": "bad_input", "message": str(error)}
+    print(json.dumps(found))
+
+
+_SCRIPT = re.compile(r"<script(?:\s+type=[\"']?(?:text/javascript|module)[\"']?)?>(.*?)</script>", re.DOTALL)
+
+
+def page_csp(text: str) -> str:
+    """The policy for a page: its own inline scripts by their hashes and nothing else's."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in dict.fromkeys(_SCRIPT.findall(text))
+    )
+    policy = CSP.replace("script-src 'self'", f"script-src 'self' {hashes}")
+    for part, more in (("style-src 'self'", "'unsafe-inline'"), ("connect-src 'self'", "data: blob:")):
+        policy = policy.replace(part, f"{part} {more}")
+    return policy + "; worker-src 'self' blob:; child-src blob:"
+
+
+class Maps:
+    """Pages and tiles of the newest run."""
+
+    def __init__(self, settings: Settings, output_folder: Path) -> None:
+        self.settings, self.output_folder = settings, output_folder
+        self.folder = settings.folder / FOLDER
+        self._results: dict[tuple[str, str], StateResults] = {}
+        self._tiles: OrderedDict[tuple, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+        self._profiles = threading.Lock()
+        self._stopping = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._key: tuple[Any, str] = (None, "")
+        self._failed = ""
+
+    def begin(self) -> None:
+        self._thread = threading.Thread(target=self._watch, name="maps", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._stopping.set()
+        if self._child is not None and self._child.stdin is not None:
+            self._child.stdin.close()
+        self._thread.join(LOOK_EVERY_S)
+
+    @property
+    def key(self) -> str:
+        """Of the newest run; "" where nothing has been computed."""
+        path = self.output_folder / MANIFEST
+        try:
+            found = path.stat()
+            stamp = found.st_mtime_ns, found.st_size, found.st_ino
+            if self._key[0] != stamp:
+                self._key = stamp, hashlib.sha256(path.read_bytes()).hexdigest()[:KEY_DIGITS]
+        except FileNotFoundError:
+            return ""
+        return self._key[1]
+
+    @property
+    def state(self) -> str:
+        """none, preparing, ready or failed."""
+        key = self.key
+        if not key:
+            return "none"
+        if (self.folder / key / "ready.json").is_file():
+            return "ready"
+        return "failed" if self._failed == key else "preparing"
+
+    def page(self, key: str, lang: str) -> tuple[bytes, str]:
+        """(HTML, its content security policy)."""
+        self.check(key)
+        policies = read_json(self.folder / key / "ready.json")
+        if policies is None:
+            raise Refusal(503, "preparing", "the map of this run is being prepared", {"retry-after": "5"})
+        return (self.folder / key / f"{lang}.html").read_bytes(), policies[lang]
+
+    def tile(self, key: str, state: str, layer: str, z: int, x: int, y: int, lang: str) -> bytes:
+        from radiocov.maps.tiles import tile_png
+
+        results = self.results(key, state)
+        wanted = key, state, layer, z, x, y, lang
+        with self._lock:
+            if wanted in self._tiles:
+                self._tiles.move_to_end(wanted)
+                return self._tiles[wanted]
+        made = tile_png(results, layer, z, x, y, lang)
+        with self._lock:
+            self._tiles[wanted] = made
+            if len(self._tiles) > TILES_KEPT:
+                self._tiles.popitem(last=False)
+        return made
+
+    def profile(self, key: str, site: str, lon: float, lat: float, terminal: str) -> dict[str, Any]:
+        """The path from a site to a place. It needs the ground: a child reads that, one at a time."""
+        self.check(key)
+        order = {"project_folder": str(self.settings.project_folder), "site": site, "lon": lon, "lat": lat,
+                 "terminal": terminal}  # fmt: skip
+        if not self._profiles.acquire(timeout=PROFILE_S):
+            raise Refusal(503, "busy", "others are looking at profiles; try again", {"retry-after": "10"})
+        try:
+            child = lifeline.start(PROFILE, order, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            assert child.stdout is not None
+            timer = threading.Timer(PROFILE_S, child.kill)
+            timer.start()
+            said = child.stdout.read()
+            child.wait()
+            timer.cancel()
+        finally:
+            self._profiles.release()
+        if child.returncode:
+            raise Refusal(503, "failed", "the profile could not be computed")
+        found = json.loads(said, parse_constant=lambda _: None)  # what is not finite is null
+        if found.get("error"):
+            raise Refusal(400, found["error"], self.settings.without_paths(found["message"]))
+        return found
+
+    def results(self, key: str, state: str) -> StateResults:
+        self.check(key)
+        with self._lock:
+            if (key, state) not in self._results:
+                if state not in computed_states(self.output_folder):
+                    raise Refusal(404, "no_state", "there is no such state of the network")
+                if any(known != key for known, _ in self._results):  # a newer run: forget the earlier one's
+                    self._results.clear()
+                    self._tiles.clear()
+                self._results[key, state] = open_state(self.output_folder, state)
+            return self._results[key, state]
+
+    def check(self, key: str) -> None:
+        """Raises Refusal where another run is the newest."""
+        if not key or key != self.key:
+            raise Refusal(404, "other_run", "there is a newer run: load the map again")
+
+    def _watch(self) -> None:
+        """Prepare the pages of each new run."""
+        import radiocov.maps.tiles  # noqa: F401  so that the first who looks does not wait for it
+
+        while not self._stopping.is_set():
+            if self.state == "preparing":
+                self._prepare(self.key)
+            self._stopping.wait(LOOK_EVERY_S)
+
+    def _prepare(self, key: str) -> None:
+        for old in self.folder.glob("*") if self.folder.is_dir() else ():
+            if old.name != key:
+                shutil.rmtree(old, ignore_errors=True)
+        order = {"project_folder": str(self.settings.project_folder), "folder": str(self.folder), "key": key}
+        self._child = lifeline.start(CODE, order, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert self._child.stderr is not None
+        said = self._child.stderr.read().decode("utf-8", "replace")
+        if self._child.wait() and not self._stopping.is_set():
+            self._failed = key
+            log.error("the map could not be prepared", extra={"why": self.settings.without_paths(said[-2000:])})
