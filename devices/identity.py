@@ -70,7 +70,7 @@ class Occurrences:
 
     def __init__(self) -> None:
         self._blocks: list[tuple[int, int, int, int]] = []  # first time, last time, place of the keys, their bytes
-        self._keys = tempfile.SpooledTemporaryFile(KEPT_BYTES)
+        self._keys = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 - `close` closes it
 
     def close(self) -> None:
         self._keys.close()

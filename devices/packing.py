@@ -22,7 +22,7 @@ Column = np.ndarray | Sequence[str | None]
 
 
 def pack(columns: Mapping[str, Column]) -> bytes:
-    """int64 and float64 arrays (NaN: unknown) or texts, all of one length; a column that is unknown throughout is left
+    """int64 and float64 arrays (NaN: unknown) or texts, all of one length; one that is unknown throughout is left
     out. NaN comes back as NaN, and -0.0 as 0.0."""
     codec = pa.Codec(CODEC)
     heads, bodies = [], []

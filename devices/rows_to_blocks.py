@@ -19,11 +19,13 @@ _records = sa.table("records", *(sa.column(name) for name in _NAMES))
 def convert(connection: sa.Connection) -> None:
     """Every record of the old table into blocks, in the caller's transaction; then the old table goes.
 
-    The connection's option `progress` is told the number of records so far.
+    The connection's option `converted` is told the number of records so far.
     """
     if not sa.inspect(connection).has_table("records"):
         return
-    progress = connection.get_execution_options().get("progress") or (lambda done: None)
+    converted = connection.get_execution_options()["converted"]
+    if connection.execute(sa.select(_records.c.device).limit(1)).first() is not None:
+        converted(0)
     query = sa.select(_records).order_by(*(_records.c[name] for name in _ORDER))
     rows = connection.execute(query.execution_options(yield_per=BLOCK_ROWS))
     number, done = 0, 0
@@ -32,7 +34,7 @@ def convert(connection: sa.Connection) -> None:
             number, done = number + 1, done + len(some)
             block = {"id": number, "device": device, **row_of(_columns(some))}
             connection.execute(sa.insert(schema.blocks).values(block))
-            progress(done)
+            converted(done)
     connection.execute(sa.text("drop table records"))
 
 

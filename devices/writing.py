@@ -1,5 +1,5 @@
-"""Rows into the store: texts that many rows share become one context, rows are held until every handset has a good block
-of them, and rows that are there already stay as they were."""
+"""Rows into the store: texts that many rows share become one context, rows are held until every handset has a good
+block of them, and rows that are there already stay as they were."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from devices.identity import FIELDS as IDENTITY_FIELDS
 from devices.identity import Occurrences, combine
 from devices.jumps import by_device_and_time
 from devices.records import Record
-
 
 BUFFER_ROWS = 200_000
 ASKED_AT_ONCE = 500  # databases take no endless lists

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from devices.store import Store
@@ -10,14 +13,26 @@ from radiocov.project import Project, load_project
 
 FILE_NAME = "fleet.sqlite"
 MARGIN_DEG = 0.5
+SAY_EVERY_S = 5.0
 
 
-def store_of(project: Project, url: str = "", create: bool = True) -> Store:
+def store_of(project: Project, url: str = "", create: bool = True,
+             say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Store:  # fmt: skip
     """The store: `url`, else RADIOCOV_STORE, else fleet.sqlite in the project's folder.
 
-    It is not kept in .radiocov, which holds what can be computed again.
+    It is not kept in .radiocov, which holds what can be computed again. say: takes lines about how far an older store
+    is brought to the present form.
     """
-    return Store(url or os.environ.get("RADIOCOV_STORE") or project.folder / FILE_NAME, create)
+    said = 0.0
+
+    def converted(records: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if not records or now - said > SAY_EVERY_S:
+            say(f"the records of an older fleet store are brought to the present form, once: {records:,} so far")
+            said = now
+
+    return Store(url or os.environ.get("RADIOCOV_STORE") or project.folder / FILE_NAME, create, converted)
 
 
 def open_store(path: str, url: str = "", create: bool = True) -> Store:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from devices import rejects
 from devices.draft import NUMBERS, Draft, reject_rows
 from devices.errors import DevicesError
 from devices.formats import numbers, times, units
@@ -131,6 +132,8 @@ def apply(binding: Binding, rows: Rows) -> Draft:
             _category(draft, name, cells, spec, description)
         elif name in TEXTS:
             _text(draft, name, cells, spec, description)
+        elif name == "flags":
+            _flags(draft, cells, spec, description)
     draft.texts["profile"] = description.profile
     if description.neighbours:
         _roles(draft, binding)
@@ -314,3 +317,13 @@ def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: De
         draft.device = pc.fill_null(plain, draft.device) if draft.device else plain
     else:
         draft.texts[name] = draft.raw[name] = coded
+
+
+def _flags(draft: Draft, cells: pa.Array, spec: Field, description: Description) -> None:
+    """What earlier imports noted of the rows, words parted by blanks: they keep it."""
+    coded = numbers.clean_words(cells, description.null_words)
+    by_word = {word.lower(): to for word, to in spec.map.items()}
+    noted = [[by_word.get(word, word) for word in text.lower().split()] for text in coded.dictionary.to_pylist()]
+    for word in sorted({word for words in noted for word in words}):
+        rows = numbers.take(coded, np.array([word in words for words in noted]), False)
+        draft.flag(rows, word if rejects.is_flag(word) else "flags_word")

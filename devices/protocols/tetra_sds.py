@@ -174,7 +174,7 @@ class ShortData:
 
 
 def _time_of(report: lip.Report, received_us: int) -> int | None:
-    """When a position was taken: the last such day and time before it was received, by clocks an hour apart at most."""
+    """When a position was taken: the last such day and time before it came in, by clocks an hour apart at most."""
     if report.moment is None:
         return None
     received = dt.datetime.fromtimestamp(received_us / 1e6, dt.UTC)

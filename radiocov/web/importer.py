@@ -50,7 +50,7 @@ def main() -> None:
 def run(db: Database, settings: Settings, line: lifeline.Lifeline) -> None:
     project = settings.project()
     area, fallback = area_of(project), fallback_folder(project)
-    with store_of(project, settings.fleet_url) as store:
+    with store_of(project, settings.fleet_url, say=log.info) as store:
         while not line.ended.is_set():
             try:
                 for _ in range(FILES_BETWEEN):

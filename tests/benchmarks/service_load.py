@@ -199,7 +199,7 @@ class Server:
         with Database(Settings(self.folder, self.database)) as db, db.read() as connection:
             rows = connection.execute(sa.select(uploads)).all()
         with Store(self.database or self.folder / "fleet.sqlite") as store, store.read() as connection:
-            records = connection.execute(sa.select(sa.func.count()).select_from(schema.records)).scalar()
+            records = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(schema.blocks.c.rows), 0))).scalar()
         told = sum(json.loads(row.receipt)["rows_read"] for row in rows if row.receipt)
         return {row.id: (row.state, row.offset) for row in rows}, told, records
 

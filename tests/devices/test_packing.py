@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -45,7 +51,9 @@ FIRST = """create table records (device integer not null, time_us bigint not nul
     raw_ref text, primary key (device, time_us, identity, occurrence))"""
 
 
-def test_a_store_of_one_row_a_record_is_brought_over_whole(store_url, monkeypatch):
+@pytest.fixture
+def older(store_url):
+    """The rows of a store of version 1, in the order that it had them in."""
     with Store(store_url) as store, store.write() as connection:
         connection.execute(sa.text("drop table blocks"))
         connection.execute(sa.text(FIRST.format(", ".join(f"{name} float" for name in schema.RECORD_NUMBERS))))
@@ -55,22 +63,49 @@ def test_a_store_of_one_row_a_record_is_brought_over_whole(store_url, monkeypatc
         rows = [{"d": device, "t": 10**15 + at, "i": -(2**63) + at, "o": at % 2, "lat": None if at % 3 else 41.8}
                 for device in (2, 1) for at in range(70)]  # fmt: skip
         connection.execute(sa.text(
-            "insert into records (device, time_us, identity, occurrence, batch, row_no, context, lat, rssi_dbm, raw_ref)"
-            " values (:d, :t, :i, :o, 1, :o, 1, :lat, -80.5, 'file:1')"), rows)  # fmt: skip
+            "insert into records (device, time_us, identity, occurrence, batch, row_no, context, lat, rssi_dbm,"
+            " raw_ref) values (:d, :t, :i, :o, 1, :o, 1, :lat, -80.5, 'file:1')"), rows)  # fmt: skip
+    return sorted(rows, key=lambda row: (row["d"], row["t"]))
+
+
+def test_a_store_of_one_row_a_record_is_brought_over_whole(store_url, older, monkeypatch):
     monkeypatch.setattr("devices.rows_to_blocks.BLOCK_ROWS", 32)
-    with Store(store_url) as store:
+    said: list[int] = []
+    with Store(store_url, converted=said.append) as store:
         [block] = query.numbers(store, query.Wanted(), ("device", "time_us", "identity", "lat", "rssi_dbm", "hdop"))
         with store.read() as connection:
             assert not sa.inspect(connection).has_table("records")
             assert connection.execute(sa.select(sa.func.count()).select_from(schema.blocks)).scalar_one() == 6
             data, n = connection.execute(sa.select(schema.blocks.c.data, schema.blocks.c.rows)).first()
-    rows.sort(key=lambda row: (row["d"], row["t"]))
-    assert block["device"].tolist() == [row["d"] for row in rows]
-    assert block["time_us"].tolist() == [row["t"] for row in rows]
-    assert block["identity"].tolist() == [row["i"] for row in rows]
-    assert np.array_equal(block["lat"], [np.nan if row["lat"] is None else 41.8 for row in rows], equal_nan=True)
+    assert said == [0, 32, 64, 70, 102, 134, 140]
+    assert block["device"].tolist() == [row["d"] for row in older]
+    assert block["time_us"].tolist() == [row["t"] for row in older]
+    assert block["identity"].tolist() == [row["i"] for row in older]
+    assert np.array_equal(block["lat"], [np.nan if row["lat"] is None else 41.8 for row in older], equal_nan=True)
     assert set(block["rssi_dbm"]) == {-80.5} and np.isnan(block["hdop"]).all()
     assert unpack(data, n)["raw_ref"] == ["file:1"] * n
+    with Store(store_url, converted=said.append):
+        assert len(said) == 7
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is of POSIX")
+@pytest.mark.parametrize("at", [0, 64, 140])
+def test_killed_while_it_is_converted_a_store_is_as_before_and_converts_again(store_url, older, at):
+    code = """
+import os, signal, sys
+from devices import rows_to_blocks
+from devices.store import Store
+rows_to_blocks.BLOCK_ROWS = 32
+Store(sys.argv[1], converted=lambda n: n == int(sys.argv[2]) and os.kill(os.getpid(), signal.SIGKILL))
+"""
+    killed = subprocess.run([sys.executable, "-c", code, store_url, str(at)], cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL
+    said: list[int] = []
+    with Store(store_url, converted=said.append) as store:
+        [block] = query.numbers(store, query.Wanted(), ("device", "time_us", "occurrence"))
+    assert said[0] == 0 and said[-1] == len(older)
+    found = [block[name].tolist() for name in ("device", "time_us", "occurrence")]
+    assert list(zip(*found, strict=True)) == [(row["d"], row["t"], row["o"]) for row in older]
 
 
 @pytest.mark.parametrize("parts", [1, 7, 50])
