@@ -81,8 +81,9 @@ def test_what_is_simulated_says_so_in_the_store_and_proves_nothing(small_compute
     assert used and all("synthetic" in contexts[context]["flags"].split() for context in used)
     for logs in ([out, "--datum", "wgs84"], ["--store", store]):
         ran = radiocov("acceptance", small_computed, *logs, "--measured-with", "vehicle", "--check", "--json", "-q")
+        assert ran.code == 1, ran.err
         answer = json.loads(ran.out)
-        assert ran.code == 1 and answer["met"] is False
+        assert answer["met"] is False
         assert answer["simulated"] == answer["rows"]["used"] > 100
         assert "SIMULATED" in " ".join(answer["notes"])
     ran = radiocov("acceptance", small_computed, out, "--datum", "wgs84", "--measured-with", "vehicle", "--check")

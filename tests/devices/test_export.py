@@ -205,5 +205,5 @@ def test_an_export_that_is_imported_keeps_what_was_noted(tmp_path):
             [block] = query.numbers(store, Wanted(), ("context",))
             noted.append([known[context]["flags"] for context in block["context"].tolist()])
             path = tmp_path / "out.csv"
-            export_records(store, Wanted(), path, identities=True)
+            export_records(store, Wanted(), path)
     assert noted == [["hdop_range synthetic", ""]] * 2
