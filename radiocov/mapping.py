@@ -15,7 +15,6 @@ from radiocov.coverage.results import StateResults
 from radiocov.coverage.setup import read_ground, terminal_height_m
 from radiocov.inputs import Inputs
 from radiocov.mapplane import MapPlane, file_plane, service_plane
-from radiocov.mappoints import measured_cells
 from radiocov.maps import (
     MapArea,
     MapBoundary,
@@ -29,7 +28,6 @@ from radiocov.maps import (
     build_page,
     compliance_rows,
 )
-from radiocov.measurements import Measurements
 from radiocov.population import people_per_km2
 from radiocov.propagation.p1812_formulas import effective_earth_radius_km
 from targets.compliance import Compliance
@@ -45,17 +43,14 @@ Judged = list[tuple[Compliance, StateResults]]
 
 
 def write_map(
-    inputs: Inputs, judged: Judged, path: Path, lang: str = "en", measured: Measurements | None = None,
-    measured_with: str = "", private: bool = False,
-) -> Path:  # fmt: skip
+    inputs: Inputs, judged: Judged, path: Path, lang: str = "en", measured: MapMeasured | None = None
+) -> Path:
     """Write the self-contained page; its file appears whole or not at all. Returns the path.
 
-    measured, measured_with, private: see `radiocov.mappoints.measured_cells`.
+    measured: from `radiocov.mappoints.measured_cells`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    states = [results for _, results in judged]
-    cells = measured_cells(inputs.project, states, measured, measured_with, private) if measured else None
-    return build_page(map_data(inputs, judged, cells), lang, path)
+    return build_page(map_data(inputs, judged, measured), lang, path)
 
 
 def map_data(inputs: Inputs, judged: Judged, measured: MapMeasured | None = None) -> MapData:

@@ -181,7 +181,7 @@ def grenoble(folder: Path) -> Campaign:
     ]  # fmt: skip
     return Campaign("Saint Eynard, Grenoble", 868.0, links, {"": 10.0},
                     settings={"levels": "relative"},
-                    assumed="radiated power unknown: levels relative; gateways at 10 m, within 600 m of their place")  # fmt: skip
+                    assumed="radiated power unknown: levels relative; gateways at 10 m")  # fmt: skip
 
 
 SETS = {"powder": powder, "bekaa": bekaa, "ota": ota, "perth": perth, "grenoble": grenoble}

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
+from scipy.spatial import cKDTree
 from scipy.special import log_ndtr, ndtr
 
 from radiocov.calibration.kriging import Neighbours, conditional, scaled
@@ -151,6 +152,10 @@ class _Likelihood:
             late = np.random.default_rng(seed + 1).choice(count - TARGETS // 2, TARGETS // 2, replace=False)
             self.target = np.concatenate([np.arange(TARGETS // 2), TARGETS // 2 + np.sort(late)])
         self.near = self._before()
+        places = np.unique(np.column_stack([self.x, self.y]), axis=0)
+        apart = cKDTree(places).query(places, k=2)[0][:, 1] if len(places) > 1 else np.ones(1)
+        # nothing is known of a field that has faded before the next place
+        self.least_range_m = max(0.5 * float(np.median(apart)), 5.0)
 
     def _before(self) -> np.ndarray:
         """Nearest of those before each target: of the first 2^k where it is one of the next 2^k."""
@@ -229,12 +234,14 @@ def _climb(likelihood, parts, spread2, start) -> tuple[Field, float]:
         return Field(sizes["common"], sizes["own"], math.exp(0.5 * p[0]), math.exp(p[1]))
 
     def cost(p) -> float:
-        if not (math.log(5.0) < p[1] < math.log(2.0 * extent) and (np.abs(p[[0, *range(2, len(p))]]) < 9.0).all()):
+        within = math.log(likelihood.least_range_m) < p[1] < math.log(2.0 * extent)
+        if not within or (np.abs(p[[0, *range(2, len(p))]]) >= 9.0).any():
             return 1e12
         return likelihood(field(p))
 
     share = math.log(0.5 * spread2 / len(parts))
-    ranges, nugget2 = (0.02 * extent, 400.0), 0.4 * spread2
+    least = 1.5 * likelihood.least_range_m
+    ranges, nugget2 = (max(0.02 * extent, least), max(400.0, least)), 0.4 * spread2
     if start is not None:
         ranges, nugget2 = (start.range_m,), max(start.nugget_db, 0.3) ** 2
     runs = [

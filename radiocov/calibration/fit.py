@@ -27,6 +27,8 @@ from radiocov.problems import Problem
 
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
 ROUNDS = 200
+DAMPED_FROM = 20  # a fixed point that two variances circle is found half-way between them
+TAILS_FOR = 60  # rounds in which the freedom of the tails may still change
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
@@ -49,7 +51,7 @@ class Variances:
 
 
 @dataclass(eq=False)
-class Problemset:
+class Setup:
     """One fit: what was observed, the layout of effects and what is believed of them."""
 
     cells: Cells
@@ -81,7 +83,7 @@ class Problemset:
 
 @dataclass(eq=False)
 class Found:
-    problem: Problemset
+    problem: Setup
     variances: Variances
     state: mixed.State
     covariance: np.ndarray
@@ -123,7 +125,7 @@ def fit(
     return calibration_of(found, clutter_m or {})
 
 
-def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Problemset:
+def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Setup:
     columns = [*design.standard_columns(cells), *design.clutter_height_columns(cells, clutter_m or {}), *extra]
     columns = [c for c in columns if terms is None or c.name in terms]
     reasons = {**design.unsupported(cells, columns), **(reasons or {})}
@@ -139,7 +141,7 @@ def prepare(cells, extra, clutter_m, terms, block_m, reasons=None) -> Problemset
         cells.predicted_dbm.astype(float), cells.level_dbm.astype(float), cells.censored, cells.weight.astype(float)
     )
     groups = (CLASSES, SITES, DEVICES)
-    return Problemset(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m)
+    return Setup(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m)
 
 
 def blocks_of(cells: Cells, side_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -180,7 +182,7 @@ def _chosen(cells, extra, clutter_m, terms, sides, freedom) -> Found:
 
 
 def solve(
-    problem: Problemset, freedom: float | None = None, start: Variances | None = None, same: float = SAME
+    problem: Setup, freedom: float | None = None, start: Variances | None = None, same: float = SAME
 ) -> Found:
     """Alternate between effects and variances until neither changes."""
     layout, observed, cells = problem.layout, problem.observed, problem.cells
@@ -196,14 +198,17 @@ def solve(
         priors = problem.priors(variances)
         scale = problem.scale(variances)
         state, system, terms, _ = mixed.climb(
-            layout, observed, priors, state, scale, variances.freedom, 2 if rounds > 1 else mixed.STEPS
+            layout, observed, priors, state, scale, variances.freedom, 2 if 1 < rounds <= DAMPED_FROM else mixed.STEPS
         )
         steps += state.steps
         spread = mixed.covariance(system.dense, priors)
         v_mu, v_place, v_common = system.spread(spread)
+        observed.blur = np.sqrt(v_mu)
         before = variances
         variances = _updated(problem, before, state, spread, v_place, v_common, terms, v_mu, scale)
-        if freedom is None:
+        if rounds > DAMPED_FROM:
+            variances = _halfway(before, variances)
+        if freedom is None and rounds <= TAILS_FOR:
             variances = _freer(problem, variances, state)
         if state.settled and before.freedom == variances.freedom and _change(before, variances) < same:
             break
@@ -228,13 +233,23 @@ def solve(
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
+    evidence += 0.5 * float(np.sum((observed.weight * terms[2] * v_mu)[cells.censored != NONE]))
     if layout.places:
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
     return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
 
 
-def _first_guess(problem: Problemset) -> np.ndarray:
+def _halfway(before: Variances, after: Variances) -> Variances:
+    """Between two steps of the fixed point, on the logarithm of each standard deviation."""
+    return Variances(
+        [math.sqrt(a * b) for a, b in zip(before.groups, after.groups, strict=True)],
+        math.sqrt(before.place * after.place), math.sqrt(before.common * after.common),
+        np.sqrt(before.sigma * after.sigma), after.freedom,
+    )  # fmt: skip
+
+
+def _first_guess(problem: Setup) -> np.ndarray:
     """Effects to start from: receivers of unknown zero where half of their levels are, since the tails of Student's t
     pull hardly at all from afar."""
     layout, cells = problem.layout, problem.cells
@@ -275,7 +290,7 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     heard = cells.censored == NONE
     part = old.sigma[kind] ** 2 / scale**2
     weight = problem.observed.weight
-    rise = np.bincount(kind, weight * part * (terms[3] + terms[2] * v_mu), classes)
+    rise = np.bincount(kind, weight * part * (terms[3] + heard * terms[2] * v_mu), classes)
     expected = 2.0 if math.isinf(old.freedom) else 2 * old.freedom / (old.freedom + 3)
     bend = np.bincount(kind, weight * part**2 * np.where(heard, expected, 0.5 * expected), classes)
     overall = math.exp(np.average(np.log(old.sigma), weights=bend + 1e-9))
@@ -292,7 +307,7 @@ def _spread_of(effect: np.ndarray, variance: np.ndarray, sd: float, prior_sd: fl
     return float(np.clip(math.sqrt(square), sd / 3, sd * 3).clip(0.02, 50.0))
 
 
-def _freer(problem: Problemset, variances: Variances, state: mixed.State) -> Variances:
+def _freer(problem: Setup, variances: Variances, state: mixed.State) -> Variances:
     """The same with the neighbouring freedom, where that is likelier; widths at 10 and 90 % are kept."""
     observed = problem.observed
     mu = observed.base + problem.layout.value(state.theta, state.place, state.common)
@@ -301,7 +316,7 @@ def _freer(problem: Problemset, variances: Variances, state: mixed.State) -> Var
     for freedom in FREEDOMS[max(0, here - 1) : here + 2]:
         ratio = normal_equivalent(variances.freedom) / normal_equivalent(freedom)
         trial = Variances(variances.groups, variances.place, variances.common, variances.sigma * ratio, freedom)
-        terms = cell_terms(mu, observed.level, observed.censored, problem.scale(trial), freedom)
+        terms = cell_terms(mu, observed.level, observed.censored, problem.scale(trial), freedom, observed.blur)
         belief = math.log(min(freedom, 30.0)) - 0.1 * min(freedom, 30.0)
         options[float(np.dot(observed.weight, terms[0])) + belief + (freedom == variances.freedom) * 0.05] = trial
     return options[max(options)]

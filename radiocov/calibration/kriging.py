@@ -107,9 +107,9 @@ def whitened(count, lower, values, out):
         out[a] = total / lower[a, a]
 
 
-def conditional(near, first, *places_and_points) -> None:
+def conditional(near, first, *places_and_points, most_threads: int = MOST_THREADS) -> None:
     """`_conditional` with the groups shared between threads; the last two arrays are filled."""
-    threads = min(os.cpu_count() or 1, MOST_THREADS, max(len(near) // FEWEST_A_THREAD, 1))
+    threads = min(os.cpu_count() or 1, most_threads, max(len(near) // FEWEST_A_THREAD, 1))
     if threads == 1:
         return _conditional(near, first, *places_and_points)
     edges = np.linspace(0, len(near), threads + 1).astype(int)
@@ -160,6 +160,7 @@ class Kriging:
     any_: int = ANY
     reach: float = REACH
     noise2: np.ndarray | None = None
+    most_threads: int = MOST_THREADS
 
     def __post_init__(self) -> None:
         r = self.residuals
@@ -197,6 +198,7 @@ class Kriging:
                 middle_u, middle_v, at_site[first[:-1]], self.own, self.any_, more_reach=half
             )  # fmt: skip
             conditional(
-                near, first, *self._places, common2, own2, at_u, at_v, np.ascontiguousarray(at_site), mean, variance
-            )
+                near, first, *self._places, common2, own2, at_u, at_v, np.ascontiguousarray(at_site), mean, variance,
+                most_threads=self.most_threads,
+            )  # fmt: skip
         return mean, np.sqrt(variance)

@@ -14,6 +14,8 @@ from scipy import special, stats
 from radiocov.calibration.model import NONE
 
 LOG_ROOT_2_PI = 0.5 * math.log(2 * math.pi)
+NODES, SHARES = np.polynomial.hermite_e.hermegauss(5)
+SHARES = SHARES / SHARES.sum()
 
 
 def log_density(z: np.ndarray, freedom: float) -> np.ndarray:
@@ -32,11 +34,14 @@ def log_share_below(z: np.ndarray, freedom: float) -> np.ndarray:
 
 
 def cell_terms(
-    mu: np.ndarray, level: np.ndarray, censored: np.ndarray, scale: np.ndarray, freedom: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    mu: np.ndarray, level: np.ndarray, censored: np.ndarray, scale: np.ndarray, freedom: float,
+    blur: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """(log likelihood, its slope over mu, the information about mu, its slope over log scale), each (n,).
 
     The information is the expected one of a heard cell, and what was observed (not below zero) of a censored one.
+    blur: standard deviation of what is known of mu, dB; terms of censored cells are means over it. Of heard cells
+    only the log likelihood and its slope over log scale would change, by what the caller knows.
     """
     heard = censored == NONE
     toward = np.where(heard, 1.0, -censored.astype(float))  # +1 where the level is known to lie below the limit
@@ -56,14 +61,22 @@ def cell_terms(
 
     c = ~heard
     if c.any():
-        zc = z[c]
-        log_like[c] = log_share_below(zc, freedom)
-        hazard = np.exp(density[c] - log_like[c])
-        bend = zc if math.isinf(freedom) else zc * (freedom + 1) / (freedom + zc * zc)
-        slope[c] = -toward[c] * hazard / scale[c]
-        information[c] = np.maximum(hazard * (hazard + bend), 0.0) / scale[c] ** 2
-        widening[c] = -zc * hazard
+        spread = np.zeros(int(c.sum())) if blur is None else blur[c] / scale[c]
+        total = np.zeros((4, len(spread)))
+        for node, share in [(0.0, 1.0)] if blur is None else zip(NODES, SHARES, strict=True):
+            total += share * np.array(_tail(z[c] + node * spread, freedom))
+        log_like[c], slope[c], information[c], widening[c] = total
+        slope[c] *= -toward[c] / scale[c]
+        information[c] = np.maximum(information[c], 0.0) / scale[c] ** 2
     return log_like, slope, information, widening
+
+
+def _tail(z: np.ndarray, freedom: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Log of the share of a standard t below z, its slope and bend over z, its slope over log scale."""
+    log_like = log_share_below(z, freedom)
+    hazard = np.exp(log_density(z, freedom) - log_like)
+    bend = z if math.isinf(freedom) else z * (freedom + 1) / (freedom + z * z)
+    return log_like, hazard, hazard * (hazard + bend), -z * hazard
 
 
 def normal_equivalent(freedom: float) -> float:

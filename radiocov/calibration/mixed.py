@@ -6,6 +6,8 @@ hundred cells is not taken for a hundred independent observations. Both are elim
 each, and a place lies in one block); what is left is a dense system of the other effects.
 
 The posterior is climbed by scoring steps, halved until it rises; the covariance is the inverse of its information.
+With `Observed.blur` censored cells are averaged over what is not known of their level (a variational Gaussian
+posterior): the mode alone would put silent places too high, and draw weights towards zero.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class Layout:
             columns.append(self.first[g] + key % count)
             self._pair.append((pair, len(key)))
         self._rows, self._columns = np.concatenate(rows), np.concatenate(columns)
-        self._gather = sparse.csr_matrix(
+        self.gather = sparse.csr_matrix(
             (np.ones(self.places), (self.block_of, np.arange(self.places))), shape=(self.blocks, self.places)
         )
 
@@ -106,6 +108,7 @@ class Observed:
     level: np.ndarray
     censored: np.ndarray
     weight: np.ndarray
+    blur: np.ndarray | None = None  # standard deviation of what is known of a cell's level: see `cell_terms`
 
 
 @dataclass
@@ -143,7 +146,7 @@ class System:
             self.d_place = self.w_place + 1 / priors.place
             self.by_place = layout.by_place(w)
             self.open = 1 - self.w_place / self.d_place
-            self.by_block = (layout._gather @ sparse.diags(self.open) @ self.by_place).tocsr()
+            self.by_block = (layout.gather @ sparse.diags(self.open) @ self.by_place).tocsr()
             shared = np.bincount(layout.block_of, self.w_place * self.open, layout.blocks)
             self.d_block = shared + 1 / priors.common
             h -= _gram(self.by_place, self.d_place) + _gram(self.by_block, self.d_block)
@@ -232,7 +235,7 @@ def _rows_through(rows: sparse.csr_matrix, covariance: np.ndarray) -> tuple[np.n
 def log_posterior(layout, observed, priors, state, scale, freedom) -> tuple[float, tuple]:
     """Log likelihood and log prior up to constants, and the terms of the cells."""
     mu = observed.base + layout.value(state.theta, state.place, state.common)
-    terms = cell_terms(mu, observed.level, observed.censored, scale, freedom)
+    terms = cell_terms(mu, observed.level, observed.censored, scale, freedom, observed.blur)
     total = float(np.dot(observed.weight, terms[0]))
     total -= 0.5 * float(np.sum((state.theta - priors.mean) ** 2 / priors.variance))
     if layout.places:

@@ -68,19 +68,15 @@ def reading_options(command: Callable) -> Callable:
     return command
 
 
-def logs_options(command: Callable) -> Callable:
-    """How logs are read, and what of them counts."""
-    for option in (
-        reading_options,
-        click.option(
-            "--measured-with",
-            metavar="TERMINAL",
-            default="",
-            help="The project's terminal that was carried; default: each service's own.",
-        ),
-    ):
-        command = option(command)
-    return command
+def levels_options(command: Callable) -> Callable:
+    """How logs are read, and what they were taken with."""
+    carried = click.option(
+        "--measured-with",
+        metavar="TERMINAL",
+        default="",
+        help="The project's terminal that was carried; default: each service's own.",
+    )
+    return carried(reading_options(command))
 
 
 def logs_options(command: Callable) -> Callable:
@@ -92,7 +88,7 @@ def logs_options(command: Callable) -> Callable:
         show_default=True,
         help="Of a tile's samples: median level, or mean power.",
     )
-    return statistic(reading_options(command))
+    return statistic(levels_options(command))
 
 
 def evaluation_command(command: Callable) -> Callable:

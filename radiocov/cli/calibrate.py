@@ -32,13 +32,16 @@ SHOWN = 12  # sites and handsets, those farthest from the others
 @click.option("--clutter-heights", is_flag=True, help="Fit effective clutter heights, too.")
 @click.option("--leave-out", "splits", multiple=True, type=click.Choice(["sites", "areas", "days", "random", "none"]),
               help="What to leave out for the proof; may be given several times. Default: all in turn.")  # fmt: skip
+@click.option("--where-to-drive", "drive_file", metavar="FILE.gpkg", type=click.Path(dir_okay=False, path_type=str),
+              help="Also write the stretches of the project's roads that would tell most about its targets; from the "
+              "rasters that coverage left.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Fit and validate, and write no calibration.")
 @reading_options
 @json_option
 @quiet_option
 def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_file: str | None, lang: str,
-              relative: bool, clutter_heights: bool, splits: tuple[str, ...], dry_run: bool, as_json: bool,
-              quiet: bool, **reading: Any) -> None:  # fmt: skip
+              relative: bool, clutter_heights: bool, splits: tuple[str, ...], drive_file: str | None, dry_run: bool,
+              as_json: bool, quiet: bool, **reading: Any) -> None:  # fmt: skip
     """Fit the model to measured levels, prove it on levels that were left out, and write calibration.toml.
 
     LOGS are drive logs (`radiocov logs formats`) that name the serving site; without any, the project's fleet store
@@ -50,6 +53,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
     Examples:
       radiocov calibrate my-network drive1.csv drive2.csv --zone Asia/Shanghai --datum wgs84
       radiocov calibrate my-network --report calibration.html
+      radiocov calibrate my-network --where-to-drive next.gpkg
       radiocov calibrate my-network walk.csv --relative --dry-run --json
     """
     from pathlib import Path
@@ -66,6 +70,7 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         settings = inputs.project.calibration.model_copy(update={"levels": "relative"})
         inputs.project = inputs.project.model_copy(update={"calibration": settings})
     path = Path(output) if output else inputs.project.calibration_file
+    results = _rasters(inputs, Path(drive_file)) if drive_file else None
     declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
     with progress(quiet or as_json) as show:
         read = read_rows(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
@@ -76,7 +81,12 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
             from radiocov.report.calibration import render
 
             page = render(made, lang)
+    made.calibration.provenance["file"] = path.name
     written = [] if dry_run else write_calibration(path, made.calibration)
+    if results is not None:
+        from radiocov.calibration.advice import advise, write_advice
+
+        written.append(write_advice(Path(drive_file), advise(inputs, results, made.calibration)))
     if page is not None:
         from radiocov.files import write_text
 
@@ -101,3 +111,14 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
         click.echo(f"note: {line}")
     for one in written:
         click.echo(f"written: {one}")
+
+
+def _rasters(inputs: Any, drive_file: Any) -> Any:
+    """The rasters of the last computed state; without any it is said before the fit."""
+    from radiocov.coverage.results import computed_states, open_state
+    from radiocov.features import driver_of
+
+    driver_of(drive_file)
+    folder = inputs.project.output_folder
+    there = computed_states(folder) or [inputs.project.states(inputs.policy)[-1].id]
+    return open_state(folder, there[-1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from radiocov.cli.acceptance import reading_options
+from radiocov.cli.acceptance import levels_options
 from radiocov.cli.common import progress, project_argument, quiet_option, read_all
 
 
@@ -18,7 +18,7 @@ from radiocov.cli.common import progress, project_argument, quiet_option, read_a
 @click.option("--logs", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=str),
               help="Drive log to show as measured points; may be given again.")  # fmt: skip
 @click.option("--fleet", is_flag=True, help="Show what the project's fleet store has measured.")
-@reading_options
+@levels_options
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=str), help="Default: out/map.html.")
 @quiet_option
 def map_(project: str, lang: str, period: tuple[str, ...], logs: tuple[str, ...], fleet: bool, output: str | None,
@@ -40,6 +40,7 @@ def map_(project: str, lang: str, period: tuple[str, ...], logs: tuple[str, ...]
     from radiocov.compliance import judge_all
     from radiocov.mapping import write_map
 
+    fleet = fleet or bool(reading["store_url"])
     if logs and fleet:
         raise click.UsageError("give either --logs or --fleet: their points mean different things")
     inputs = read_all(project)
@@ -48,19 +49,24 @@ def map_(project: str, lang: str, period: tuple[str, ...], logs: tuple[str, ...]
         show("judging the targets", 0, 1)
         judged = judge_all(inputs, folder, period)
         show("judging the targets", 1, 1)
-        measured = None
+        measured = cells = None
         if logs or fleet:
             from devices.formats.fields import Declared
+            from radiocov.mappoints import measured_cells
             from radiocov.measurements import read_logs
 
             declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
             measured = read_logs(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
+            states = [results for _, results in judged]
+            cells = measured_cells(inputs.project, states, measured, reading["measured_with"], private=fleet)
         show("drawing the map", 0, 1)
         path = Path(output) if output else folder / "map.html"
-        page = write_map(inputs, judged, path, lang, measured, reading["measured_with"], private=fleet)
+        page = write_map(inputs, judged, path, lang, cells)
         show("drawing the map", 1, 1)
     for note in measured.notes if measured else ():
         click.echo(note, err=True)
-    if measured and not measured.counts["used"]:
-        click.echo("warning: no sample of the logs can be shown; the map has no measured points", err=True)
+    if measured and (cells is None or not len(cells.x)):
+        counts = measured.counts | (cells.left_out if cells else {})
+        told = ", ".join(f"{reason} {n}" for reason, n in counts.items() if n) or "no rows"
+        click.echo(f"warning: the map has no measured points; samples: {told}", err=True)
     click.echo(page.resolve().as_uri())

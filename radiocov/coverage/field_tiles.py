@@ -85,7 +85,7 @@ class FieldTiles:
         the nearest few reach around a group of nodes where every pixel was measured."""
         noise2 = self.field.nugget_db**2 + near.error_db**2
         if self.step == 1:
-            return Kriging(self.field, near, NEAREST, NEAREST)
+            return Kriging(self.field, near, NEAREST, NEAREST, most_threads=1)
         row, col = self.grid.rowcol(near.x_m, near.y_m)
         square = np.column_stack([np.floor(row / self.step), np.floor(col / self.step), near.site]).astype(np.int64)
         squares, group = np.unique(square, axis=0, return_inverse=True)
@@ -93,7 +93,7 @@ class FieldTiles:
         total = np.bincount(group, 1.0 / noise2)
         x, y, value = (np.bincount(group, a / noise2) / total for a in (near.x_m, near.y_m, near.residual_db))
         together = dataclasses.replace(near, x_m=x, y_m=y, site=squares[:, 2], residual_db=value)
-        return Kriging(self.field, together, NEAREST, NEAREST, noise2=1.0 / total)
+        return Kriging(self.field, together, NEAREST, NEAREST, noise2=1.0 / total, most_threads=1)
 
     def _tile_of(self, part: Window) -> Window:
         """The tile of the rasters that holds a part, else the part from the nodes before it."""

@@ -50,3 +50,17 @@ def test_an_outlier_pulls_less_than_a_common_error_under_students_t():
 def test_the_equivalent_normal_has_the_same_tenth(freedom):
     t = stats.norm if math.isinf(freedom) else stats.t(freedom)
     assert stats.norm.ppf(0.1) * normal_equivalent(freedom) == pytest.approx(t.ppf(0.1))
+
+
+def test_a_blurred_censored_cell_is_the_mean_over_what_is_not_known_of_its_level():
+    nodes = np.linspace(-8, 8, 4001) * 5.0
+    density = stats.norm(0, 5.0).pdf(nodes) * (nodes[1] - nodes[0])
+    for censored, freedom in ((BELOW, 7.0), (ABOVE, math.inf)):
+        mu, level, kind, scale = (np.array([v]) for v in (-96.0, -100.0, censored, 6.0))
+        found = cell_terms(mu, level, kind, scale, freedom, np.array([5.0]))
+        n = len(nodes)
+        many = cell_terms(mu + nodes, np.full(n, -100.0), np.full(n, censored), np.full(n, 6.0), freedom)
+        for a, b in zip(found, many, strict=True):
+            assert a[0] == pytest.approx(float(b @ density), rel=0.02)
+    heard = [np.array([v]) for v in (-96.0, -100.0, NONE, 6.0)]
+    assert cell_terms(*heard, 7.0) == cell_terms(*heard, 7.0, np.array([5.0]))

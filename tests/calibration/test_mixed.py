@@ -101,7 +101,7 @@ def test_a_line_with_censored_cells_is_that_of_a_search_over_all_lines():
     layout, observed, priors, start, scale = case(3, n=60, places=False, censored=0.5)
     priors.pinned[2:] = True  # offset and slope alone
     state, _, _, _ = mixed.climb(layout, observed, priors, start, scale, math.inf)
-    grid = np.stack(np.meshgrid(np.linspace(-8, 14, 221), np.linspace(-8, 14, 221), indexing="ij"), -1).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(np.linspace(-8, 14, 89), np.linspace(-8, 14, 89), indexing="ij"), -1).reshape(-1, 2)
     best = max(
         grid,
         key=lambda line: float(
@@ -109,7 +109,7 @@ def test_a_line_with_censored_cells_is_that_of_a_search_over_all_lines():
             @ cell_terms(observed.base + layout.x @ line, observed.level, observed.censored, scale, math.inf)[0]
         ) - 0.5 * (line[0] ** 2 / 100 + line[1] ** 2 / 25),
     )  # fmt: skip
-    np.testing.assert_allclose(state.theta[:2], best, atol=0.06)
+    np.testing.assert_allclose(state.theta[:2], best, atol=0.13)
     assert not state.theta[2:].any()
 
 

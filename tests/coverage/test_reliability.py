@@ -92,7 +92,8 @@ def driven(levels, grid, sites, truth):
     noise = np.random.default_rng(5).standard_normal(n)
     return Cells(
         x_m=x, y_m=y, site=site, device=np.zeros(n, int), day=np.full(n, 17_000), clutter=np.zeros(n, int),
-        level_dbm=predicted + truth.residual_db(x, y, site) + noise, censored=np.full(n, NONE), samples=np.full(n, 50),
+        level_dbm=predicted + truth.residual_db(x, y, site) + noise, censored=np.full(n, NONE),
+        samples=np.full(n, 50),
         error_db=np.ones(n), predicted_dbm=predicted, distance_km=km, excess_db=np.zeros(n),
         tx_height_m=np.full(n, 40.0), weight=np.ones(n), talk_in=np.zeros(n, bool), sites=tuple(s.id for s in sites),
         devices=("H",), classes=("CLASS",), frequency_mhz=358.0,

@@ -73,6 +73,21 @@ def test_the_ground_that_is_commented_out_is_accepted(tmp_path):
     assert terrain.clutter.above == "ground" and terrain.density.dense_urban == 0.8
 
 
+def test_the_calibration_that_is_commented_out_shows_the_defaults(tmp_path):
+    init_project(tmp_path)
+    path = tmp_path / "project.toml"
+    before = load_project(tmp_path).calibration
+    lines = path.read_text(encoding="utf-8").split("\n")
+    start = next(i for i, line in enumerate(lines) if line.startswith("# [calibration]"))
+    end = lines.index("", start)
+    lines[start:end] = [line.removeprefix("# ") for line in lines[start:end]]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    shown = load_project(tmp_path).calibration
+    examples = {"terminal", "carried", "devices", "site_ids", "not_heard_dbm", "off"}
+    assert examples == {key for key in shown.model_fields_set if getattr(shown, key) != getattr(before, key)}
+    assert shown.model_fields_set == set(type(shown).model_fields)
+
+
 def test_the_interference_that_is_commented_out_shows_the_defaults(tmp_path):
     init_project(tmp_path)
     path = tmp_path / "project.toml"
