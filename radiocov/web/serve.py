@@ -19,6 +19,7 @@ from radiocov.web.settings import Settings
 GRACE_S = 20  # for requests under way
 CONNECTIONS = 500
 KEEP_ALIVE_S = 20
+SWITCH_S = 0.001  # the thread that answers gets its turn soon after one that draws a tile
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -39,10 +40,11 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
                 link = auth.one_time_link(service.db, settings.limits, address, "first run")
                 say(f"no administrator yet: open this within an hour, it works once\n{link}")
             config = uvicorn.Config(
-                build_app(service), log_config=None, access_log=False, server_header=False, ws="none", lifespan="off",
+                build_app(service), log_config=None, access_log=False, server_header=False, ws="none", lifespan="on",
                 proxy_headers=True, forwarded_allow_ips="127.0.0.1", limit_concurrency=CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=GRACE_S,
             )  # fmt: skip
+            sys.setswitchinterval(SWITCH_S)
             uvicorn.Server(config).run(sockets=[listening])
 
 
