@@ -199,8 +199,8 @@ def test_a_refused_file_can_be_sent_again_another_way(team, ways):
     assert team.delete(f"/api/v1/uploads/{taken['id']}").status_code == 409
 
 
-def test_on_postgresql_the_same(small_inputs, tmp_path, ways, postgres_server):
-    """The way of a file, a crash, and the cells, with everything in one database."""
+def test_on_postgresql_the_same(small_inputs, tmp_path, ways, postgres_server, radiocov):
+    """The way of a file, a crash, the cells, a backup and its return, with everything in one database."""
     import shutil
 
     import psycopg
@@ -224,5 +224,15 @@ def test_on_postgresql_the_same(small_inputs, tmp_path, ways, postgres_server):
         engineer = running.client("engineer")
         ways.until(lambda: engineer.get("/api/v1/cells", params=box).json()["cells"])
         assert sum(cell[3] for cell in engineer.get("/api/v1/cells", params=box).json()["cells"]) == 500
+        archive = tmp_path / "b.tar"
+        named = ("--database", running.database, "-q")
+        assert radiocov("service", "backup", running.folder, archive, *named).code == 0
+        ways.bring(team, ways.log(*ways.rows(70, "LATER")).encode(), "later.csv")
+        running.stop(for_good=False)
+        assert radiocov("service", "restore", running.folder, archive, "--replace", *named).code == 0
+        running.start()
+        assert [found["id"] for found in team.get("/api/v1/uploads").json()] == [upload["id"]]
+        with psycopg.connect(running.database) as connection:
+            assert connection.execute("select count(*) from records").fetchone() == (500,)
     finally:
         assert running.stop() == 0, running.said()
