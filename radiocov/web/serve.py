@@ -16,6 +16,7 @@ from radiocov.web.observe import set_up_logs
 from radiocov.web.service import Service
 from radiocov.web.settings import Settings
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 GRACE_S = 20  # for requests under way
 CONNECTIONS = 500
 KEEP_ALIVE_S = 20
@@ -36,6 +37,9 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         with Service(settings) as service:
             set_up_logs()
             say(f"radiocov serves {service.project.project.name} on {address}")
+            if host not in LOOPBACK and not settings.is_https:
+                say("warning: other computers can reach it without HTTPS, and tokens and positions go in the open; "
+                    "put a proxy before it and say --public-url https://...")  # fmt: skip
             if not auth.has_admin(service.db):
                 link = auth.one_time_link(service.db, settings.limits, address, "first run")
                 say(f"no administrator yet: open this within an hour, it works once\n{link}")
