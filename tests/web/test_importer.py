@@ -14,7 +14,7 @@ from radiocov.web.measured import catch_up, cells_in
 from radiocov.web.schema import Database
 from radiocov.web.settings import Settings
 
-BOX = (123.0, 41.0, 124.0, 42.0)
+BOX = (123.38, 41.79, 123.42, 41.83)  # small enough for cells of 100 m
 
 
 @pytest.fixture
