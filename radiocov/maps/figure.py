@@ -7,30 +7,26 @@ in `meta` what it is (role) and for which state of the network it holds; the pag
 from __future__ import annotations
 
 import base64
-import html
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
-import shapely
 
 from radiocov.maps.colours import (
     FAILED_LINE,
-    GAP,
     INK,
     PAPER,
     SERVED_LINE,
-    colours_of,
     fields_of,
     level_steps,
     level_thresholds,
-    residual_steps,
 )
-from radiocov.maps.data import MapArea, MapBoundary, MapData, MapGap, MapMeasured, MapRoad, MapState, Text
+from radiocov.maps.data import MapArea, MapBoundary, MapData, MapRoad, MapState
 from radiocov.maps.hillshade import LIGHTEST, hillshade
+from radiocov.maps.overlays import gap_traces, measured_traces
 from radiocov.maps.planes import thin
 from radiocov.maps.png import encode_png
+from radiocov.maps.shapes import append_outline, crowding, joined, line_trace, plain, simplified, words
 
 if TYPE_CHECKING:
     from terrain.grid import Grid
@@ -39,7 +35,6 @@ RELIEF_SIDE_PX = 1400
 EMPTY = np.full((1, 1), LIGHTEST, np.uint8)  # stands where the coverage picture will be
 AREA_LINES = {"key": (3.0, "solid"), "urban": (2.4, "solid"), "suburban": (1.8, "4px,3px")}
 ROAD_WIDTHS = {"motorway": 4.0, "national": 3.0, "provincial": 2.2}
-MANY_MARKS = 60
 SITE_MARKS = {
     "existing": ("triangle-up", 16, INK),
     "planned": ("triangle-up", 15, PAPER),
@@ -166,10 +161,6 @@ def area_traces(data: MapData, tolerance: float) -> list[go.Scatter]:
     return traces
 
 
-def crowding(marks: int) -> float:
-    """Size of marks, 1 for a prefecture's few dozen and less for a province's hundreds, which would hide the map."""
-    return min(1.0, max(0.45, math.sqrt(MANY_MARKS / max(marks, 1))))
-
 
 def area_marks(areas: list[MapArea], state: MapState) -> go.Scatter:
     """One mark an area, a tick or a cross: the verdict is readable without its colour."""
@@ -196,66 +187,7 @@ def area_marks(areas: list[MapArea], state: MapState) -> go.Scatter:
     )
 
 
-def gap_traces(state: MapState, tolerance: float) -> list[go.Scatter]:
-    """Outlines of uncovered pieces and, so that small ones are found, a mark each with its number in the list."""
-    if not state.gaps:
-        return []
-    meta = {"role": "gaps", "state": state.id}
-    x: list[int | None] = []
-    y: list[int | None] = []
-    for gap in state.gaps:
-        if gap.measure == "area":
-            append_outline(x, y, gap.geometry, tolerance)
-        else:
-            lines = joined([simplified(shapely.get_coordinates(part), tolerance)
-                            for part in shapely.get_parts(gap.geometry)])  # fmt: skip
-            x += lines[0]
-            y += lines[1]
-    points = [gap_point(gap) for gap in state.gaps]
-    return [
-        line_trace(x, y, PAPER, 5.0, meta, opacity=0.85),
-        line_trace(x, y, GAP, 2.6, meta),
-        go.Scatter(
-            x=[round(point[0]) for point in points],
-            y=[round(point[1]) for point in points],
-            mode="markers+text",
-            marker={"symbol": "hexagon", "size": 20 * crowding(len(points)), "color": PAPER,
-                    "line": {"width": 2, "color": GAP}},
-            text=[str(i + 1) if i < MANY_MARKS else "" for i in range(len(points))],
-            textfont={"size": 12 * crowding(len(points)), "color": GAP},
-            customdata=list(range(len(points))),
-            hoverinfo="none",
-            meta=meta | {"card": "gap"},
-        ),
-    ]  # fmt: skip
 
-
-def gap_point(gap: MapGap) -> tuple[float, float]:
-    point = gap.geometry.representative_point()
-    return point.x, point.y
-
-
-def measured_traces(measured: MapMeasured, steps: list[dict[str, Any]]) -> list[go.Scatter]:
-    """Circles, which nothing predicted has: by level and by what they differ from the prediction; crosses where most
-    samples were not heard."""
-
-    def marks(of: np.ndarray, symbol: str, size: float, colour: Any, meta: dict[str, Any]) -> go.Scatter:
-        # dense drives are rows of overlapping marks: a heavy rim would hide the colours
-        line = {"width": 0.6, "color": INK} if symbol == "circle" else {"width": 1.2, "color": PAPER}
-        return go.Scatter(
-            x=[round(float(v)) for v in measured.x[of]], y=[round(float(v)) for v in measured.y[of]], mode="markers",
-            marker={"symbol": symbol, "size": size, "color": colour, "opacity": 1, "line": line},
-            customdata=np.flatnonzero(of).tolist(), hoverinfo="none", meta=meta | {"card": "cell"},
-        )  # fmt: skip
-
-    heard = np.isfinite(measured.level_dbm)
-    size = 11 * max(0.6, crowding(len(measured.x) // 8))
-    traces = [marks(heard, "circle", size, colours_of(measured.level_dbm[heard], steps), {"role": "measured"})]
-    for state, residual_db in measured.residual_db.items():
-        known = np.isfinite(residual_db)
-        colours = colours_of(residual_db[known], residual_steps())
-        traces.append(marks(known, "circle", size, colours, {"role": "residual", "state": state}))
-    return [*traces, marks(~heard, "x", size, INK, {"role": "silent"})]
 
 
 def road_traces(data: MapData, tolerance: float) -> list[go.Scatter]:
@@ -328,50 +260,3 @@ def site_traces(state: MapState) -> list[go.Scatter]:
             )
         )
     return traces
-
-
-def line_trace(
-    x: list,
-    y: list,
-    colour: str,
-    width: float,
-    meta: dict[str, Any],
-    dash: str = "solid",
-    opacity: float = 1.0,
-) -> go.Scatter:
-    return go.Scatter(
-        x=x, y=y, mode="lines", hoverinfo="skip", opacity=opacity, meta=meta, connectgaps=False,
-        line={"color": colour, "width": width, "dash": dash},
-    )  # fmt: skip
-
-
-def append_outline(x: list, y: list, geometry: Any, tolerance: float) -> None:
-    """Adds the rings of a polygon as whole metres, each closed by a gap."""
-    slim = shapely.simplify(geometry, tolerance)
-    for polygon in shapely.get_parts(slim):
-        for ring in shapely.get_rings(polygon):
-            points = np.rint(shapely.get_coordinates(ring)).astype(int)
-            x += [*points[:, 0].tolist(), None]
-            y += [*points[:, 1].tolist(), None]
-
-
-def simplified(xy: np.ndarray, tolerance: float) -> np.ndarray:
-    return np.rint(shapely.get_coordinates(shapely.simplify(shapely.linestrings(xy), tolerance))).astype(int)
-
-
-def joined(lines: list[np.ndarray]) -> tuple[list, list]:
-    x: list[int | None] = []
-    y: list[int | None] = []
-    for line in lines:
-        x += [*line[:, 0].tolist(), None]
-        y += [*line[:, 1].tolist(), None]
-    return x, y
-
-
-def plain(text: str) -> str:
-    """Text that plotly shows as it is: its labels understand a little HTML, so that is escaped."""
-    return html.escape(text, quote=False)
-
-
-def words(texts: list[Text]) -> dict[str, list[str]]:
-    return {lang: [plain(text.get(lang) or text["en"]) for text in texts] for lang in ("en", "zh")}

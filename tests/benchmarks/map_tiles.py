@@ -1,8 +1,8 @@
 """Tiles of the viewing service from a province-sized run: ``python tests/benchmarks/map_tiles.py [--side 13040]``.
 
-Makes Cloud-Optimized GeoTIFFs of smooth made-up levels, opens them anew for every tile (cold: no decoded block is
-kept) and once for all (warm), and prints the median, the 95th percentile and the slowest time over random tiles of
-zoom 6 to 14, in milliseconds, and what is spent a stage.
+Makes tiled rasters with overviews of made-up levels (minutes; --folder keeps them), opens them anew for every tile
+(cold: no decoded block is kept, the system's file cache is) and once for all (warm), and prints the median, the 95th
+percentile and the slowest time over random tiles of zoom 6 to 14.
 """
 
 from __future__ import annotations

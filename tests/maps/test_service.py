@@ -131,14 +131,17 @@ def shown(browser, serving, page_data, states):
 @pytest.fixture
 def bare(shown):
     """The tiles alone, fully opaque."""
+    switch = """on => { for (const id of ['relief', 'areas', 'boundaries', 'roads', 'sites']) {
+        const box = document.getElementById('overlay-' + id); if (box.checked !== on) box.click(); } }"""
+    shown.page.evaluate(switch, False)
     shown.page.evaluate(
-        """() => { for (const id of ['relief', 'areas', 'boundaries', 'roads', 'sites', 'gaps']) {
-                const box = document.getElementById('overlay-' + id); if (box.checked) box.click(); }
-            const strength = document.getElementById('opacity');
+        """() => { const strength = document.getElementById('opacity');
             strength.value = 100; strength.dispatchEvent(new Event('input')); }"""
     )
     shown.page.wait_for_timeout(800)
-    return shown
+    yield shown
+    shown.page.evaluate(switch, True)
+    shown.page.wait_for_timeout(800)
 
 
 @pytest.mark.browser
@@ -182,6 +185,28 @@ def test_a_click_asks_the_service_and_shows_what_it_says(shown, raster_run):
     shown.page.focus("#map")
     shown.page.keyboard.press("Escape")
     shown.page.wait_for_selector("#readout", state="hidden")
+
+
+@pytest.mark.browser
+def test_the_map_is_on_paper_and_in_the_saved_picture(shown):
+    shown.page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    copied = shown.page.evaluate(
+        """() => { const paper = document.getElementById('paper');
+            const data = paper.getContext('2d').getImageData(0, 0, paper.width, paper.height).data;
+            const seen = {};
+            for (let i = 0; i < data.length; i += 4) seen[[data[i], data[i + 1], data[i + 2]]] = 1;
+            return Object.keys(seen).map((key) => key.split(',').map(Number)); }"""
+    )
+    shown.page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
+    assert shown.near(copied, INK) and shown.near(copied, PAPER) and len(copied) > 20
+    assert shown.page.locator("#paper").count() == 0
+    with shown.page.expect_download() as download:
+        shown.page.click("#save")
+    with warnings.catch_warnings(), MemoryFile(download.value.path().read_bytes()) as memory:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with memory.open() as file:
+            pixels = {tuple(int(v) for v in p) for p in np.unique(file.read()[:3].reshape(3, -1).T, axis=0)}
+    assert (0xFF, 0xD8, 0x4D) in pixels and shown.near(pixels, INK) and shown.near(pixels, SERVED_LINE)
 
 
 @pytest.mark.browser

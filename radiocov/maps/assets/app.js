@@ -128,17 +128,6 @@ async function chooseLanguage(lang) {
   await showReadout();
 }
 
-// On paper the map gets a size of its own: the drawing does not follow the page's print layout by itself.
-function fitPaper() {
-  plot.parentElement.classList.add('on-paper');
-  Plotly.relayout(plot, { width: plot.clientWidth, height: plot.clientHeight });
-}
-
-function leavePaper() {
-  plot.parentElement.classList.remove('on-paper');
-  Plotly.relayout(plot, { width: null, height: null, autosize: true });
-}
-
 async function start() {
   const asked = readHash();
   renderWords();

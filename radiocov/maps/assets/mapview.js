@@ -22,6 +22,13 @@ function setLine(role, points) { // the points of a trace that belongs to a tool
 
 function pictureOfMap(width, height) { return Plotly.toImage(plot, { format: 'png', width, height, scale: 2 }); }
 
+async function refreshTraces() {
+  hideHover();
+  const all = plot.data.map((_, i) => i);
+  await Plotly.restyle(plot, { visible: plot.data.map((trace) => traceShown(trace.meta || {})) }, all);
+  refreshNames(true);
+}
+
 async function refreshLabels() {
   const at = traceIndices((meta) => meta.role === 'labels');
   await Plotly.restyle(plot, { text: at.map((i) => plot.data[i].meta.words[choice.lang]) }, at);
@@ -86,3 +93,13 @@ function pointOf(event) { // plane coordinates [m] of a pointer event
   };
 }
 
+// On paper the map gets a size of its own: the drawing does not follow the page's print layout by itself.
+function fitPaper() {
+  plot.parentElement.classList.add('on-paper');
+  Plotly.relayout(plot, { width: plot.clientWidth, height: plot.clientHeight });
+}
+
+function leavePaper() {
+  plot.parentElement.classList.remove('on-paper');
+  Plotly.relayout(plot, { width: null, height: null, autosize: true });
+}

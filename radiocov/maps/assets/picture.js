@@ -46,6 +46,15 @@ async function composePicture() {
     }
     y = write(node.textContent, item ? 54 : 16, y, item ? 13 : node.tagName === 'H2' ? 17 : 12, node.tagName === 'H2' ? 650 : 400, SIDE_PX - (item ? 66 : 28)) + 6;
   }
+  for (const pair of document.querySelectorAll('#overlays > div:has(input:checked) .pair:has(.dot)')) { // of measured points
+    pen.fillStyle = pair.querySelector('.dot').style.background;
+    pen.strokeStyle = '#16222c';
+    pen.beginPath();
+    pen.arc(31, y - 4, 7, 0, 2 * Math.PI);
+    pen.fill();
+    pen.stroke();
+    y = write(pair.textContent, 54, y, 13, 400, SIDE_PX - 66) + 4;
+  }
   const p = DATA.provenance;
   const foot = [said(typeof p.model === 'object' ? p.model : { en: String(p.model || '') }), said(typeof p.terrain === 'object' ? p.terrain : { en: String(p.terrain || '') }),
     p.resolution_m ? `${p.resolution_m} m` : '', p.run_date || '', `radiocov ${DATA.version}`].filter(Boolean).join(' · ');

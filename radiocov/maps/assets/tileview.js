@@ -5,6 +5,16 @@ const WORLD = 2 * Math.PI * 6378137;
 const GLYPHS = { 'triangle-up': ['▲', '△'], diamond: ['◆', '◇'] };
 // plotly finds the place of a text from the size of its mark, and breaks without one
 const BESIDE = { mode: 'markers+text', marker: { size: 14, opacity: 0 } };
+const INK_COLOUR = '#16222c';
+const TOOLS = { // the map's own layers for what tools draw
+  highlight: [{ type: 'line', paint: { 'line-color': INK_COLOUR, 'line-width': 3.5 } }],
+  measure: [
+    { type: 'line', paint: { 'line-color': INK_COLOUR, 'line-width': 2.5, 'line-dasharray': [2, 1.5] } },
+    { type: 'circle', filter: ['==', ['geometry-type'], 'Point'], paint: { 'circle-radius': 4, 'circle-color': '#ffffff', 'circle-stroke-color': INK_COLOUR, 'circle-stroke-width': 2.5 } },
+  ],
+  pick: [{ type: 'circle', paint: { 'circle-radius': 8, 'circle-color': '#ffffff', 'circle-opacity': 0.25, 'circle-stroke-color': INK_COLOUR, 'circle-stroke-width': 3 } }],
+};
+let basemapShown = '', coverShown = '';
 const PAPER_COLOUR = '#ffffff';
 let lastPointer = { clientX: 0, clientY: 0 };
 
@@ -12,6 +22,7 @@ function mapObject() { return plot._fullLayout.map._subplot.map; }
 
 function onMap(trace) { // one trace of the figure as those of a map
   const { x = [], y = [], meta } = trace;
+  if (!x.length) return []; // also what the tools draw on, see setLine
   const lon = [], lat = [];
   x.forEach((value, i) => {
     const [a, b] = value === null ? [null, null] : lonLat(value, y[i]);
@@ -26,9 +37,7 @@ function onMap(trace) { // one trace of the figure as those of a map
     if (meta.served === false) drawn.push({ ...base, mode: 'lines', line: { color: PAPER_COLOUR, width: line.width * 0.4 } });
     return drawn;
   }
-  if (meta.role === 'measure') return [{ ...base, mode: 'lines+markers', line: { color: trace.line.color, width: 2.5 }, marker: { size: 9, color: trace.line.color } }];
-  if (meta.role === 'pick') return [{ ...base, ...BESIDE, text: x.map(() => '✛'), textposition: 'middle center', textfont: { size: 26, color: trace.marker.line.color } }];
-  if (meta.role === 'labels') return [{ ...base, ...BESIDE, text: trace.text, textfont: trace.textfont, textposition: 'top center' }];
+  if (meta.role === 'labels') return [{ ...base, ...BESIDE, text: meta.words[choice.lang], textfont: trace.textfont, textposition: 'top center' }];
   const shapes = [trace.marker.symbol].flat();
   const glyphs = GLYPHS[shapes[0]];
   const marks = { ...base, mode: 'markers+text', textposition: 'middle center', marker: { size: trace.marker.size, color: PAPER_COLOUR, opacity: 0.92 } };
@@ -39,7 +48,7 @@ function onMap(trace) { // one trace of the figure as those of a map
   }
   const glyph = glyphs[trace.marker.color === PAPER_COLOUR ? 1 : 0];
   const names = { ...base, ...BESIDE, text: trace.text, textposition: 'bottom center', textfont: { size: 13, color: trace.textfont.color }, hoverinfo: 'skip', meta: { ...meta, names: true, card: undefined } };
-  return [{ ...marks, text: x.map(() => glyph), textfont: { size: trace.marker.size * 0.9, color: '#16222c' } }, names];
+  return [{ ...marks, text: x.map(() => glyph), textfont: { size: trace.marker.size * 0.9, color: INK_COLOUR } }, names];
 }
 
 // What plotly does not offer of the map below it: marks stay where they are even when they touch, and names are legible.
@@ -64,34 +73,54 @@ function tileAddress() {
   return new URL(`tiles/${state}/${layer}/`, document.baseURI).href + '{z}/{x}/{y}.png';
 }
 
-function mapLayers() {
-  const raster = (source, opacity) => ({ sourcetype: 'raster', source: [source], below: 'traces', opacity });
-  const corner = (x, y) => lonLat(x, y);
-  const layers = [];
-  if (basemap.address) layers.push({ ...raster(basemap.address, 1), sourceattribution: basemap.credit });
-  if (choice.overlays.relief) {
-    const { x, y, right, bottom } = GRID;
-    layers.push({
-      sourcetype: 'image', source: FIGURE.layout.images[0].source, below: 'traces', opacity: basemap.address ? 0.35 : 1,
-      coordinates: [corner(x, y), corner(right, y), corner(right, bottom), corner(x, bottom)],
-    });
+// Below the traces: a basemap, the relief, the tiles. They are the map's own layers, because plotly would make all of
+// its traces anew for each change of one.
+function refreshPictures() {
+  const map = mapObject();
+  const first = map.getStyle().layers.map((layer) => layer.id).find((id) => id.startsWith('plotly-'));
+  const show = (id, source, opacity) => {
+    if (!map.getSource(id)) {
+      map.addSource(id, source);
+      map.addLayer({ id, type: 'raster', source: id, paint: { 'raster-resampling': 'nearest', 'raster-fade-duration': 0 } }, first);
+    }
+    map.setPaintProperty(id, 'raster-opacity', opacity);
+  };
+  const tiles = (address) => ({ type: 'raster', tiles: [address], tileSize: 256, attribution: basemap.credit });
+  if (map.getSource('basemap') && basemap.address !== basemapShown) {
+    map.removeLayer('basemap');
+    map.removeSource('basemap');
   }
-  layers.push(raster(tileAddress(), choice.opacity));
-  return layers;
+  if (basemap.address && !map.getSource('basemap')) {
+    map.addSource('basemap', tiles(basemap.address));
+    map.addLayer({ id: 'basemap', type: 'raster', source: 'basemap' }, map.getLayer('relief') ? 'relief' : first);
+  }
+  basemapShown = basemap.address;
+  const { x, y, right, bottom } = GRID;
+  const corners = [lonLat(x, y), lonLat(right, y), lonLat(right, bottom), lonLat(x, bottom)];
+  show('relief', { type: 'image', url: FIGURE.layout.images[0].source, coordinates: corners }, choice.overlays.relief ? (basemap.address ? 0.35 : 1) : 0);
+  show('cover', { type: 'raster', tiles: [tileAddress()], tileSize: 256 }, choice.opacity);
 }
 
 async function startMap() {
   const traces = FIGURE.data.flatMap(onMap);
-  for (const trace of traces) trace.visible = traceShown(trace.meta) && !trace.meta.names;
+  const few = stateOf(choice.state).sites.length <= MAX_NAMES && plot.clientWidth > 600; // all are in view
+  for (const trace of traces) trace.visible = traceShown(trace.meta) && (!trace.meta.names || few);
   const style = { version: 8, sources: {}, layers: [{ id: 'paper', type: 'background', paint: { 'background-color': '#e4e8eb' } }] };
   await Plotly.newPlot(plot, traces, {
     margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, hovermode: 'closest', paper_bgcolor: '#e4e8eb',
-    map: { style, ...lookAt([GRID.x, GRID.bottom, GRID.right, GRID.y]), layers: mapLayers() },
+    map: { style, ...lookAt([GRID.x, GRID.bottom, GRID.right, GRID.y]) },
   }, { displayModeBar: false, scrollZoom: true, responsive: true, showTips: false, displaylogo: false });
-  mapObject().on('styledata', polishTexts);
+  const map = mapObject();
+  refreshPictures();
+  coverShown = tileAddress();
+  for (const [role, layers] of Object.entries(TOOLS)) {
+    map.addSource(role, { type: 'geojson', data: { type: 'FeatureCollection', features: [] } });
+    layers.forEach((layer, i) => map.addLayer({ id: `${role}-${i}`, source: role, ...layer }));
+  }
   polishTexts();
-  plot.on('plotly_relayout', afterMove);
-  plot.on('plotly_relayouting', decorate);
+  map.on('styledata', polishTexts);
+  map.on('moveend', afterMove);
+  map.on('move', decorate);
   plot.on('plotly_hover', (event) => showHover({ points: event.points, event: lastPointer }));
   plot.on('plotly_unhover', hideHover);
   plot.addEventListener('pointermove', (event) => { lastPointer = event; }, true);
@@ -102,7 +131,9 @@ async function startMap() {
 
 async function refreshLayer() {
   await whileBusy(async (overtaken) => {
-    await Plotly.relayout(plot, { 'map.layers': mapLayers() });
+    if (coverShown !== tileAddress()) mapObject().getSource('cover').setTiles([tileAddress()]);
+    coverShown = tileAddress();
+    refreshPictures();
     await tilesThere();
     if (!overtaken()) tellLayer();
   });
@@ -118,21 +149,31 @@ function tilesThere() { // until the tiles in view are drawn, or ten seconds: a 
   });
 }
 
-function refreshPictures() { return Plotly.relayout(plot, { 'map.layers': mapLayers() }); }
-
 async function refreshLabels() {
-  const at = traceIndices((meta) => meta.role === 'labels');
-  await Plotly.restyle(plot, { text: at.map((i) => plot.data[i].meta.words[choice.lang]) }, at);
+  const at = traceIndices((meta) => meta.role === 'labels').filter((i) => plot.data[i].text !== plot.data[i].meta.words[choice.lang]);
+  if (at.length) await Plotly.restyle(plot, { text: at.map((i) => plot.data[i].meta.words[choice.lang]) }, at);
 }
 
-function setLine(role, points) {
-  const places = points.map(([x, y]) => (x === null ? [null, null] : lonLat(x, y)));
-  const found = { lon: [places.map((p) => p[0])], lat: [places.map((p) => p[1])] };
-  if (role === 'pick') found.text = [places.map(() => '✛')];
-  return Plotly.restyle(plot, found, traceIndices((meta) => meta.role === role));
+function setLine(role, points) { // what a tool draws: a line with gaps where x is null, and its points
+  const places = points.map(([x, y]) => (x === null ? null : lonLat(x, y)));
+  const lines = [[]];
+  for (const place of places) {
+    if (place) lines[lines.length - 1].push(place);
+    else lines.push([]);
+  }
+  const feature = (type, coordinates) => ({ type: 'Feature', properties: {}, geometry: { type, coordinates } });
+  const features = lines.filter((line) => line.length > 1).map((line) => feature('LineString', line));
+  if (role !== 'highlight') features.push(...places.filter(Boolean).map((place) => feature('Point', place)));
+  mapObject().getSource(role).setData({ type: 'FeatureCollection', features });
 }
 
-function pictureOfMap(width, height) { return Plotly.toImage(plot, { format: 'png', width, height, scale: 2 }); }
+function pictureOfMap() { // the canvas can be read only while it is drawn
+  const map = mapObject();
+  return new Promise((resolve) => {
+    map.once('render', () => resolve(map.getCanvas().toDataURL('image/png')));
+    map.triggerRepaint();
+  });
+}
 
 // --- view -----------------------------------------------------------------------------------------------------
 
@@ -141,10 +182,11 @@ function mercator(lon, lat) {
 }
 
 function view() {
-  const { center, zoom } = plot._fullLayout.map;
-  const [x, y] = mercator(center.lon, center.lat);
+  const map = mapObject();
+  const center = map.getCenter();
+  const [x, y] = mercator(center.lng, center.lat);
   const w = plot.clientWidth, h = plot.clientHeight;
-  const half = WORLD / 512 / 2 ** zoom / 2; // metres of the plane in half a pixel
+  const half = WORLD / 512 / 2 ** map.getZoom() / 2; // metres of the plane in half a pixel
   return { x0: x - half * w, x1: x + half * w, y0: y - half * h, y1: y + half * h, w, h };
 }
 
@@ -155,8 +197,7 @@ function lookAt([x0, y0, x1, y1]) { // the box as large as it goes
 }
 
 function zoomTo(box) {
-  const { center, zoom } = lookAt(box);
-  return Plotly.relayout(plot, { 'map.center': center, 'map.zoom': zoom });
+  mapObject().jumpTo(lookAt(box));
 }
 
 function pointOf(event) {
@@ -171,11 +212,47 @@ function decorate() {
   showScale(((v.x1 - v.x0) / v.w) * Math.cos((lat * Math.PI) / 180), v.w);
 }
 
+function shownNow(meta) { // names of sites only while few are in view
+  return traceShown(meta) && (!meta.names || fewInView());
+}
+
+async function refreshTraces() {
+  hideHover();
+  const changed = traceIndices(() => true).filter((i) => (plot.data[i].visible !== false) !== shownNow(plot.data[i].meta));
+  if (!changed.length) return;
+  await Plotly.restyle(plot, { visible: changed.map((i) => shownNow(plot.data[i].meta)) }, changed);
+  keepOrder();
+}
+
+function keepOrder() { // a trace that is shown again comes to lie anywhere among the others
+  const map = mapObject();
+  const marks = plot._fullData.flatMap(({ uid }) => ['fill', 'line', 'circle', 'symbol'].map((kind) => `plotly-trace-layer-${uid}-${kind}`));
+  const tools = Object.entries(TOOLS).flatMap(([role, layers]) => layers.map((_, i) => `${role}-${i}`));
+  for (const id of marks.concat(tools)) if (map.getLayer(id)) map.moveLayer(id);
+}
+
 function refreshNames(force) {
-  const wanted = fewInView() && choice.overlays.sites;
+  const wanted = fewInView();
   if (wanted === namesShown && !force) return;
   namesShown = wanted;
-  Plotly.restyle(plot, { visible: plot.data.filter((trace) => trace.meta.names).map((trace) => wanted && traceShown(trace.meta)) }, traceIndices((meta) => meta.names));
+  refreshTraces();
 }
 
 function pixelAt(x, y) { return x >= GRID.x && x < GRID.right && y > GRID.bottom && y <= GRID.y ? 0 : -1; }
+
+// The map's own canvas is empty on paper: what it shows is copied into one that is not.
+function fitPaper() {
+  const map = mapObject();
+  const paper = el('canvas', { id: 'paper', width: map.getCanvas().width, height: map.getCanvas().height });
+  map.redraw();
+  paper.getContext('2d').drawImage(map.getCanvas(), 0, 0);
+  // of the size that it has on the screen, so that the scale holds
+  Object.assign(plot.parentElement.style, { width: `${plot.clientWidth}px`, height: `${plot.clientHeight}px` });
+  plot.after(paper);
+}
+
+function leavePaper() {
+  const paper = document.getElementById('paper');
+  if (paper) paper.remove();
+  Object.assign(plot.parentElement.style, { width: '', height: '' });
+}

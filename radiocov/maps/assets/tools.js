@@ -72,7 +72,8 @@ function searchFor(text) {
   const wanted = text.trim().toLowerCase();
   const box = document.getElementById('found');
   const hits = !wanted ? [] : searchable().filter((item) => `${item.words} ${item.also}`.toLowerCase().includes(wanted));
-  hits.sort((a, b) => b.words.toLowerCase().startsWith(wanted) - a.words.toLowerCase().startsWith(wanted));
+  const begins = (item) => [item.words, item.also].some((text) => text.toLowerCase().startsWith(wanted));
+  hits.sort((a, b) => begins(b) - begins(a)); // places stay before sites, sites before roads
   box.replaceChildren(...hits.slice(0, 8).map((item) => el('button', { type: 'button', onclick: () => goTo(item) }, [item.words, ' ', el('span', { class: 'small' }, t(item.kind))])));
   if (wanted && !hits.length) box.replaceChildren(el('p', { class: 'small', role: 'status' }, t('search_nothing')));
   box.hidden = !wanted;

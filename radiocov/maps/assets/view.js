@@ -18,13 +18,6 @@ function traceShown(meta) {
   return choice.overlays[overlay] !== false && (meta.state === undefined || meta.state === choice.state);
 }
 
-async function refreshTraces() {
-  hideHover();
-  const all = plot.data.map((_, i) => i);
-  await Plotly.restyle(plot, { visible: plot.data.map((trace) => traceShown(trace.meta || {})) }, all);
-  refreshNames(true);
-}
-
 function zoomBy(factor, dx, dy) {
   const { x0, x1, y0, y1 } = view();
   const cx = (x0 + x1) / 2 + (dx || 0) * (x1 - x0), cy = (y0 + y1) / 2 + (dy || 0) * (y1 - y0);
