@@ -29,7 +29,7 @@ from radiocov.web.settings import Settings
 from radiocov.web.uploads import path_of
 
 CODE = "from radiocov.web.importer import main; main()"
-MOST_ATTEMPTS = 3  # of a file by which the process dies
+MOST_ATTEMPTS = 3  # of a file by which the process dies, or that runs into a fault of ours
 IDLE_S = 5.0
 FILES_BETWEEN = 50  # after so many the cells are brought up to date
 LOCK_NAME = "importer.lock"
@@ -89,7 +89,8 @@ def _next(db: Database) -> Any:
 
 def _read(db: Database, store: Store, settings: Settings, row: Any, area: Any, fallback: Path) -> None:
     if row.attempts > MOST_ATTEMPTS:
-        _end(db, row, "failed", message=f"reading it ended the importer {MOST_ATTEMPTS} times; it is kept")
+        text = f"reading it failed {MOST_ATTEMPTS} times by a fault of the service; it is kept"
+        _end(db, row, "failed", message=text)
         return
     said = json.loads(row.declared)
     try:
@@ -106,6 +107,8 @@ def _read(db: Database, store: Store, settings: Settings, row: Any, area: Any, f
         with db.write() as connection:
             connection.execute(sa.update(uploads).where(uploads.c.id == row.id).values(attempts=row.attempts - 1))
         raise
+    except Exception:  # a fault of ours: the attempt counts, and others go on
+        log.exception("a file ends the reading of it")
     else:
         _end(db, row, "done", batch=receipt["batch"],
              receipt=json.dumps(public_receipt(receipt, row.name, settings), ensure_ascii=False))  # fmt: skip

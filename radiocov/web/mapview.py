@@ -36,6 +36,7 @@ PROFILE = (
     "from radiocov.web.mapview import write_profile; write_profile(**order)"
 )
 PROFILE_S = 60.0
+PROFILE_WAIT_S = 5.0  # for another's; then who asks is told
 LOOK_EVERY_S = 5.0
 TILES_KEPT = 3000
 KEY_DIGITS = 16
@@ -166,7 +167,7 @@ class Maps:
         self.check(key)
         order = {"project_folder": str(self.settings.project_folder), "site": site, "lon": lon, "lat": lat,
                  "terminal": terminal}  # fmt: skip
-        if not self._profiles.acquire(timeout=PROFILE_S):
+        if not self._profiles.acquire(timeout=PROFILE_WAIT_S):
             raise Refusal(503, "busy", "others are looking at profiles; try again", {"retry-after": "10"})
         try:
             child = lifeline.start(PROFILE, order, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -315,7 +315,7 @@ def postgres() -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="50 teams, 100 files, 10 kills")
-    sizes = {"teams": 10, "files": 20, "rows": 5000, "readers": 20, "kills": 4, "fault-files": 10}
+    sizes = {"teams": 10, "files": 20, "rows": 5000, "readers": 20, "kills": 4, "fault-files": 25}
     for name, value in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
     parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
