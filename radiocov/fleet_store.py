@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devices.store import Store
 from radiocov.project import Project, load_project
+
+if TYPE_CHECKING:
+    from devices.road_check import RoadDistance
 
 FILE_NAME = "fleet.sqlite"
 MARGIN_DEG = 0.5
@@ -60,3 +65,33 @@ def area_of(project: Project) -> tuple[float, float, float, float] | None:
 def fallback_folder(project: Project) -> Path:
     """For lists of rejected rows where they cannot stand beside the log."""
     return project.folder / "rejects"
+
+
+def road_distance(project: Project) -> RoadDistance | None:
+    """Metres to the nearest of the project's roads, which are read when first asked for; None without roads."""
+    if project.roads is None:
+        return None
+    import numpy as np
+    import shapely
+
+    from devices.cells import METRES_A_DEGREE
+    from radiocov.inputs import layer_options
+    from targets.vectors import read_layer
+
+    @functools.cache
+    def roads() -> tuple[shapely.STRtree, np.ndarray]:
+        layer = read_layer(project.roads_file, {}, [], {}, **layer_options(project.roads))
+        lines = [line for line in layer.geometries if line is not None]
+        _, south, _, north = shapely.total_bounds(lines)
+        scale = METRES_A_DEGREE * np.array([np.cos(np.radians((south + north) / 2)), 1.0])
+        return shapely.STRtree(shapely.transform(lines, lambda lonlat: lonlat * scale)), scale
+
+    def distance(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        tree, scale = roads()
+        points = shapely.points(np.stack([lon, lat], axis=1) * scale)
+        (at, _), metres = tree.query_nearest(points, return_distance=True, all_matches=False)
+        found = np.full(len(points), np.inf)
+        found[at] = metres
+        return found
+
+    return distance

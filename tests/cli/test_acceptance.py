@@ -235,6 +235,31 @@ def test_logs_from_the_fleet_store(radiocov, computed, drive):
     assert max(float(r["level_dbm"]) for r in rows if r["level_dbm"]) > -40
 
 
+def test_a_drive_on_another_datum_than_declared_is_told(radiocov, small_computed, drive, tmp_path):
+    from devices.datum import from_wgs84
+
+    with open(drive, newline="") as file:
+        rows = list(csv.DictReader(file))
+    places = (np.array([float(row[name] or "nan") for row in rows]) for name in ("lat", "lon"))
+    lat, lon = from_wgs84(*places, "gcj02")
+    for row, *place in zip(rows, lat, lon, strict=True):
+        row["lat"], row["lon"] = ("" if np.isnan(value) else f"{value:.6f}" for value in place)
+    with open(tmp_path / "moved.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    store = ("--store", tmp_path / "fleet.sqlite", "--json")
+    told = []
+    moved = tmp_path / "moved.csv"
+    for log, datum in ((drive, "wgs84"), (moved, "wgs84"), (moved, "gcj02")):
+        ran = radiocov("acceptance", small_computed, log, "--measured-with", "vehicle", "--json", "--datum", datum)
+        told.append(any("--datum gcj02" in note for note in json.loads(ran.out)["notes"]))
+    assert told == [False, True, False]
+    ran = radiocov("logs", "import", small_computed, tmp_path / "moved.csv", *LOG, *store)
+    (receipt,) = json.loads(ran.out)["receipts"]
+    assert any("off the project's roads" in note for note in receipt["notes"])
+
+
 def test_bad_input_is_one_line(radiocov, small_computed, drive, tmp_path):
     cases = [
         ((drive, "--measured-with", "vehicel", *LOG), 'there is no terminal "vehicel"; did you mean "vehicle"?'),
