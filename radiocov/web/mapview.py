@@ -144,7 +144,11 @@ class Maps:
         policies = read_json(self.folder / key / "ready.json")
         if policies is None:
             raise Refusal(503, "preparing", "the map of this run is being prepared", {"retry-after": "5"})
-        return (self.folder / key / f"{lang}.html").read_bytes(), policies[lang]
+        policy = policies[lang]
+        if self.settings.basemap:
+            for part in ("img-src 'self'", "connect-src 'self'"):
+                policy = policy.replace(part, f"{part} https:")
+        return (self.folder / key / f"{lang}.html").read_bytes(), policy
 
     def tile(self, key: str, state: str, layer: str, z: int, x: int, y: int, lang: str) -> bytes:
         from radiocov.maps.tiles import tile_png
