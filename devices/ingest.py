@@ -33,7 +33,7 @@ from devices.formats.sniff import UnknownFormatError
 from devices.identity import Occurrences
 from devices.positions import read_track
 from devices.reject_files import RejectFile, is_ours
-from devices.road_check import Places, RoadDistance
+from devices.road_check import LEAST_PLACES, Places, RoadDistance
 from devices.store import Store, now_us, this_person
 from devices.writing import Writer, reject_counts
 
@@ -187,7 +187,7 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
         progress(f"reading {path.name}, MiB", total >> 20, total >> 20)
     if tally.positions and not tally.inside:
         tally.notes.append("no position is in the project's area: is this the right project, and the right datum?")
-    elif order.road_distance is not None:
+    elif order.road_distance is not None and len(tally.places) >= LEAST_PLACES:
         progress(f"comparing {path.name} with the roads", 0, 1)
         tally.notes += _off_roads(tally, order.road_distance)
         progress(f"comparing {path.name} with the roads", 1, 1)
