@@ -52,6 +52,6 @@ class Places:
             return ""
         return (
             f"positions lie {away[datum]:.0f} m off the project's roads (median of {len(self)} places), and "
-            f"{away[best]:.0f} m when read on {best}: if {datum} was wrong, import with --datum {best}, a batch in the "
-            "store being withdrawn first"
+            f"{away[best]:.0f} m when read on {best}: if {datum} was wrong, import with --datum {best}, a batch in "
+            "the store being withdrawn first"
         )

@@ -65,3 +65,13 @@ def test_the_right_datum_a_patrol_on_foot_and_few_places_are_not_doubted(town):
     assert not note(*from_wgs84(*parked, "gcj02"), "wgs84", distance)
     unknown = np.full(3000, np.nan)
     assert not note(unknown, unknown, "wgs84", distance)
+
+
+def test_roads_that_cannot_be_read_refuse_no_log(take):
+    def distance(lon, lat):
+        raise ValueError("roads.gpkg: no such layer")
+
+    lines = [f"2025-11-29T08:{at:02}:00Z,A1,{41.8 + at * 2e-3:.4f},123.4,-80" for at in range(40)]
+    receipt = take("time,device_id,lat,lon,rssi_dbm\n" + "\n".join(lines) + "\n", road_distance=distance)
+    assert receipt["accepted"] == 40
+    assert receipt["notes"] == ["positions were not compared with the project's roads: roads.gpkg: no such layer"]
