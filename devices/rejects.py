@@ -62,7 +62,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_date": ("time of day without a date; name the day with --date", "只有时刻没有日期，请用 --date 指定日期"),
     "no_time": ("neither the computer nor a position gives a time", "计算机和定位都没有给出时间"),
     "sds_without_pdu": ("short data message without its content", "短数据消息缺少内容"),
-    "lip_unsupported": ("long form of a location message, which is not read", "长格式位置消息，暂不支持"),
+    "lip_unsupported": ("location message of a form that is not read", "不支持的位置消息格式"),
 }  # fmt: skip
 
 FLAGS: dict[str, tuple[str, str]] = {
