@@ -29,7 +29,7 @@ def settings_of(
     from radiocov.web.settings import Settings
 
     folder = load_project(project).folder
-    return Settings(Path(folder).absolute(), database, public_url, lang, basemap)
+    return Settings(Path(folder).absolute(), database, public_url, lang, basemap=basemap)
 
 
 @contextmanager

@@ -44,8 +44,8 @@ class Settings:
     database: str = ""
     public_url: str = ""
     lang: str = "en"
-    basemap: bool = False
     limits: Limits = field(default_factory=Limits)
+    basemap: bool = False
 
     @property
     def folder(self) -> Path:
