@@ -158,7 +158,7 @@ def _no_service(draft: Draft) -> None:
         return
     for name in ("system_code", "site_id"):
         if isinstance(draft.texts.get(name), pa.Array):
-            draft.texts[name] = pc.if_else(silent, None, draft.texts[name])
+            draft.texts[name] = pc.if_else(silent, None, draft.texts[name].cast(pa.string()))
     for name in ("location_area", "colour_code", "slot"):
         if name in draft.numbers:
             draft.numbers[name] = np.where(silent.to_numpy(zero_copy_only=False), np.nan, draft.numbers[name])
@@ -239,17 +239,17 @@ def _whole_file(lat: np.ndarray, lon: np.ndarray, area: tuple[float, float, floa
     if not len(lat):
         return
     off = (np.abs(lat) > 90) | (np.abs(lon) > 180)
-    nmea = (np.abs(lat) > 90) & (np.abs(lat) < 9000) & (np.abs(lat) % 100 < 60) & (np.abs(lon) < 18000) \
-        & (np.abs(lon) > 180) & (np.abs(lon) % 100 < 60)  # fmt: skip
-    swapped = (np.abs(lat) > 90) & (np.abs(lat) <= 180) & (np.abs(lon) <= 90)
+    other_way = np.zeros(len(lat), bool)
     if area is not None:
         west, south, east, north = area
         inside = (lon >= west - 1) & (lon <= east + 1) & (lat >= south - 1) & (lat <= north + 1)
-        other_way = (lat >= west - 1) & (lat <= east + 1) & (lon >= south - 1) & (lon <= north + 1)
+        other_way = (lat >= west - 1) & (lat <= east + 1) & (lon >= south - 1) & (lon <= north + 1) & ~inside
         off |= ~inside
-        swapped |= other_way & ~inside
     if off.mean() <= INCONSISTENT:
         return
+    nmea = (np.abs(lat) > 90) & (np.abs(lat) < 9000) & (np.abs(lat) % 100 < 60) & (np.abs(lon) < 18000) \
+        & (np.abs(lon) > 180) & (np.abs(lon) % 100 < 60)  # fmt: skip
+    swapped = (np.abs(lat) > 90) & (np.abs(lat) <= 180) & (np.abs(lon) <= 90) | other_way
     if nmea.mean() > INCONSISTENT:
         raise DevicesError(
             f"positions such as {lat[0]:g}, {lon[0]:g} are not degrees but degrees and minutes (ddmm.mmmm): declare "

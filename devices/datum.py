@@ -76,3 +76,12 @@ def to_wgs84(lat: np.ndarray, lon: np.ndarray, datum: str) -> tuple[np.ndarray, 
         wgs_lat, wgs_lon = gcj02_to_wgs84(gcj_lat, gcj_lon)
         return np.where(inside, wgs_lat, lat), np.where(inside, wgs_lon, lon)
     return gcj02_to_wgs84(lat, lon) if datum == "gcj02" else (lat, lon)
+
+
+def from_wgs84(lat: np.ndarray, lon: np.ndarray, datum: str) -> tuple[np.ndarray, np.ndarray]:
+    """The way back of `to_wgs84`."""
+    if datum == "bd09":
+        inside = in_china(lat, lon)
+        bd_lat, bd_lon = gcj02_to_bd09(*wgs84_to_gcj02(lat, lon))
+        return np.where(inside, bd_lat, lat), np.where(inside, bd_lon, lon)
+    return wgs84_to_gcj02(lat, lon) if datum == "gcj02" else (lat, lon)

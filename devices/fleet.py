@@ -234,9 +234,11 @@ def show(store: Store, device_id: str) -> dict[str, Any]:
             .order_by(schema.history.c.at_us.desc(), schema.history.c.id.desc())
         ).mappings()  # fmt: skip
         past = [{"at": iso(c["at_us"]), **{k: c[k] for k in ("who", "field", "old", "new", "note")}} for c in changes]
-        records = schema.records
-        n = connection.execute(sa.select(sa.func.count()).where(records.c.device == row["id"])).scalar()
-    return {**_shown(row), "records": n, "history": past}
+        blocks = schema.blocks
+        n = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.sum(blocks.c.rows), 0)).where(blocks.c.device == row["id"])
+        ).scalar_one()
+    return {**_shown(row), "records": int(n), "history": past}
 
 
 def _shown(row: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from devices import fleet, offsets, query
 from devices.cells import Sums, cell_of
@@ -26,6 +27,11 @@ SILENT_SHARE, LEAST_ROWS = 0.3, 20
 UNSEEN_DAYS = 30
 POOR_GPS_SHARE, LOW_BATTERY = 0.5, 20.0
 OFF_DB, DRIFT_DB_A_MONTH, DEAF_DB = 3.0, 1.0, 5.0
+VISITS = pa.schema([
+    ("device", pa.int32()), ("cell", pa.int64()), ("transmitter", pa.int32()), ("week", pa.int16()),
+    ("levels", pa.int32()), ("level", pa.float64()), ("fails", pa.int32()), ("says_nothing", pa.int32()),
+    ("rows", pa.int32()),
+])  # fmt: skip
 
 
 @dataclass
@@ -48,9 +54,7 @@ def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
     wanted: when and where; its devices and unit say which handsets come back, held against all.
     """
     wanted = wanted or Wanted()
-    own, sums = _collect(store, dataclasses.replace(wanted, devices=(), unit="", min_dbm=None, max_dbm=None))
-    visits = sums.result()
-    arrays = {name: visits.column(name).to_numpy() for name in visits.column_names}
+    own, arrays = _collect(store, dataclasses.replace(wanted, devices=(), unit="", min_dbm=None, max_dbm=None))
     known = query.names(store)
     register = {row["device_id"]: row for row in fleet.listing(store)}
     calibration = np.zeros(max([0, *known.devices]) + 1)
@@ -86,30 +90,52 @@ def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
     return {"fleet": fleet_figures, "handsets": rows}
 
 
-def _collect(store: Store, wanted: Wanted) -> tuple[dict[int, _Own], Sums]:
+def _collect(store: Store, wanted: Wanted) -> tuple[dict[int, _Own], dict[str, np.ndarray]]:
+    """Each handset by itself, and columns of VISITS: what a handset had in a cell from a transmitter in a week."""
     own: dict[int, _Own] = {}
-    sums = Sums(["device", "cell", "transmitter", "week"], ["rows", "levels", "level", "fails", "says_nothing"])
+    visits: list[pa.Table] = []
+    sums, current = _sums(), 0
     columns = ("device", "time_us", "lat", "lon", "rssi_dbm", "hdop", "ber_percent", "battery_percent", "context")
     tables: tuple[np.ndarray, ...] | None = None
     for block in query.numbers(store, wanted, columns):
         if tables is None:
             tables = _context_tables(query.names(store))
-        transmitter, no_service, unknown, usable = (table[block["context"]] for table in tables)
         for number in np.unique(block["device"]).tolist():
             rows = block["device"] == number
-            _add(own.setdefault(number, _Own()), {name: values[rows] for name, values in block.items()})
-        cell = cell_of(block["lat"], block["lon"], SIDE_M)
-        level = block["rssi_dbm"]
-        counts = ~np.isnan(level) & usable & ~no_service
-        use = (cell >= 0) & (usable | no_service | unknown)
-        nothing = np.isnan(level) & unknown & ~no_service
-        sums.add({
-            "device": block["device"][use], "cell": cell[use], "transmitter": transmitter[use],
-            "week": (block["time_us"] // WEEK_US)[use], "rows": np.ones(int(use.sum()), np.int64),
-            "levels": counts[use].astype(np.int64), "level": np.where(counts, level, 0.0)[use],
-            "fails": no_service[use].astype(np.int64), "says_nothing": nothing[use].astype(np.int64),
-        })  # fmt: skip
-    return own, sums
+            mine = {name: values[rows] for name, values in block.items()}
+            _add(own.setdefault(number, _Own()), mine)
+            if number != current:  # a handset's records come together
+                visits.append(_of_device(current, sums))
+                sums, current = _sums(), number
+            sums.add(_visits(mine, tables))
+    visits.append(_of_device(current, sums))
+    table = pa.concat_tables(visits)
+    return own, {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _sums() -> Sums:
+    return Sums(["cell", "transmitter", "week"], ["levels", "level", "fails", "says_nothing", "rows"])
+
+
+def _of_device(number: int, sums: Sums) -> pa.Table:
+    """As narrow as may be: there can be as many visits as records."""
+    table = sums.result()
+    return table.add_column(0, "device", pa.array(np.full(table.num_rows, number))).select(VISITS.names).cast(VISITS)
+
+
+def _visits(rows: dict[str, np.ndarray], tables: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    transmitter, no_service, unknown, usable = (table[rows["context"]] for table in tables)
+    cell = cell_of(rows["lat"], rows["lon"], SIDE_M)
+    level = rows["rssi_dbm"]
+    counts = ~np.isnan(level) & usable & ~no_service
+    use = (cell >= 0) & (usable | no_service | unknown)
+    nothing = np.isnan(level) & unknown & ~no_service
+    return {
+        "cell": cell[use], "transmitter": transmitter[use], "week": (rows["time_us"] // WEEK_US)[use],
+        "levels": counts[use].astype(np.int64), "level": np.where(counts, level, 0.0)[use],
+        "fails": no_service[use].astype(np.int64), "says_nothing": nothing[use].astype(np.int64),
+        "rows": np.ones(int(use.sum()), np.int64),
+    }  # fmt: skip
 
 
 def _context_tables(known: query.Names) -> tuple[np.ndarray, ...]:

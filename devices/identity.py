@@ -8,10 +8,13 @@ for 41.80 makes no new row. A field that is absent or empty adds nothing.
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 
 import numpy as np
 import pyarrow as pa
 
+KEPT_BYTES = 4 << 20
 #: the fields that tell signals of one device and moment apart
 FIELDS = ("direction", "service_state", "freq_hz", "channel", "system_code", "location_area", "site_id",
           "colour_code", "slot", "role", "rssi_dbm", "lat", "lon")  # fmt: skip
@@ -60,25 +63,46 @@ def key(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> np.nda
 
 
 class Occurrences:
-    """Numbers equal rows of one source 0, 1, 2, ... over all its blocks, whatever their order."""
+    """Numbers equal rows of one source 0, 1, 2, ... over all its blocks, whatever their order; `close` when done.
+
+    A large source's keys wait on disk, where they are looked at again only by a block of the same time.
+    """
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[int, int, np.ndarray]] = []  # first time, last time, sorted keys
+        self._blocks: list[tuple[int, int, int, int]] = []  # first time, last time, place of the keys, their bytes
+        self._keys = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 - `close` closes it
+
+    def close(self) -> None:
+        self._keys.close()
 
     def number(self, device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> np.ndarray:
         """(n,) int64 for a block sorted by (device, time, identity)."""
         keys = key(device, time_us, identity)
         starts = np.ones(len(keys), bool)
         starts[1:] = keys[1:] != keys[:-1]
-        index = np.arange(len(keys))
-        found = index - np.maximum.accumulate(np.where(starts, index, 0))
+        if starts.all():
+            found = np.zeros(len(keys), np.int64)
+        else:
+            index = np.arange(len(keys))
+            found = index - np.maximum.accumulate(np.where(starts, index, 0))
         if not len(keys):
             return found
         first, last = int(time_us.min()), int(time_us.max())
-        for low, high, known in self._blocks:
+        for low, high, place, size in self._blocks:
             if low <= last and first <= high:
                 rows = np.flatnonzero((time_us >= low) & (time_us <= high))
-                again = keys[rows]
-                found[rows] += np.searchsorted(known, again, "right") - np.searchsorted(known, again, "left")
-        self._blocks.append((first, last, np.sort(keys)))
+                self._keys.seek(place)
+                found[rows] += _times_among(keys[rows], np.frombuffer(self._keys.read(size), np.int64))
+        place = self._keys.seek(0, os.SEEK_END)
+        self._blocks.append((first, last, place, keys.nbytes))
+        self._keys.write(keys.data)
         return found
+
+
+def _times_among(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """How often each key stands among the known ones, which need no order: the fewer are sorted."""
+    wanted, place = np.unique(keys, return_inverse=True)
+    if not len(wanted):
+        return np.zeros(0, np.int64)
+    at = np.minimum(np.searchsorted(wanted, known), len(wanted) - 1)
+    return np.bincount(at[wanted[at] == known], minlength=len(wanted))[place]

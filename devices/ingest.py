@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from devices.formats.sniff import UnknownFormatError
 from devices.identity import Occurrences
 from devices.positions import read_track
 from devices.reject_files import RejectFile, is_ours
+from devices.road_check import LEAST_PLACES, Places, RoadDistance
 from devices.store import Store, now_us, this_person
 from devices.writing import Writer, reject_counts
 
@@ -44,7 +46,8 @@ SMALL_BYTES = 8 << 20  # read within a second or two: no progress is shown
 @dataclass
 class Order:
     """How files are to be read. area: lon_min, lat_min, lon_max, lat_max of the project; strict: any rejected row
-    refuses the file; fallback: folder for reject files where the import's own cannot be written."""
+    refuses the file; fallback: folder for reject files where the import's own cannot be written; road_distance: to
+    the project's roads, to which positions on a wrong datum do not fit."""
 
     declared: Declared = field(default_factory=Declared)
     description: Description | None = None
@@ -53,6 +56,7 @@ class Order:
     strict: bool = False
     who: str = ""
     fallback: Path = Path(".")
+    road_distance: RoadDistance | None = None
     now_us: int = 0  # our clock; 0: the computer's
 
 
@@ -71,6 +75,7 @@ class _Tally:
     area: tuple[float, float, float, float] | None = None
     positions: int = 0
     inside: int = 0
+    places: Places | None = None
 
     def add(self, draft: Draft) -> None:
         self.valid += len(draft)
@@ -79,6 +84,8 @@ class _Tally:
             lat, lon = draft.numbers["lat"], draft.numbers["lon"]
             self.positions += int((~np.isnan(lat)).sum())
             self.inside += int(((lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)).sum())
+        if self.places is not None and "lat" in draft.numbers:
+            self.places.add(draft.numbers["lat"], draft.numbers["lon"])
         for key, rows in reject_counts(draft.rejected).items():
             self.rejected[key] = self.rejected.get(key, 0) + rows
         for code, rows in draft.skipped.items():
@@ -148,28 +155,29 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
     track = read_track(Path(order.declared.track), order.declared.zone, order.declared.datum, now) \
         if order.declared.track else None  # fmt: skip
     known = list(connection.execute(sa.select(schema.handsets.c.device_id)).scalars())
-    writer = Writer(store, connection, batch)
-    tally = _Tally(notes=list(notes), area=order.area)
+    writer = Writer(connection, batch)
+    tally = _Tally(notes=list(notes), area=order.area, places=Places() if order.road_distance else None)
     total = sum(part.packed_bytes for part in found)
     done = 0
     for part in found:
         context = Context(now, order.declared.datum, order.area, known, track)
         reading = Reading(part, order.declared, context, order.description, order.protocol)
-        occurrences = Occurrences()
         try:
-            for draft in _ahead(reading.drafts()):
-                for table in draft.rejected:
-                    reject_file.add(table, part.member)
-                tally.add(draft)
-                tally.accepted += writer.write(draft, occurrences)
-                if total > SMALL_BYTES:
-                    position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
-                    progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
+            with closing(Occurrences()) as occurrences:
+                for draft in _ahead(reading.drafts()):
+                    for table in draft.rejected:
+                        reject_file.add(table, part.member)
+                    tally.add(draft)
+                    tally.accepted += writer.write(draft, occurrences)
+                    if total > SMALL_BYTES:
+                        position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
+                        progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
         except UnknownFormatError as error:
             if part is found[-1] and not tally.profiles:
                 raise
             tally.notes.append(f"left out: {error}")  # a text that lies beside the logs in an archive
             continue
+        tally.accepted += writer.flush()
         done += part.packed_bytes
         tally.notes += part.notes
         tally.facts |= reading.facts
@@ -179,6 +187,10 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
         progress(f"reading {path.name}, MiB", total >> 20, total >> 20)
     if tally.positions and not tally.inside:
         tally.notes.append("no position is in the project's area: is this the right project, and the right datum?")
+    elif order.road_distance is not None and len(tally.places) >= LEAST_PLACES:
+        progress(f"comparing {path.name} with the roads", 0, 1)
+        tally.notes += _off_roads(tally, order.road_distance)
+        progress(f"comparing {path.name} with the roads", 1, 1)
     rejected = sum(tally.rejected.values())
     receipt = _receipt(path, order, tally, sha256, now, who, batch)
     if rejected and (order.strict or not tally.valid):
@@ -194,6 +206,16 @@ def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part
         connection.execute(sa.insert(schema.rejects).values(batch=batch, code=code, column=column, rows=rows))
     _seen(connection, writer, tally, now)
     return receipt
+
+
+def _off_roads(tally: _Tally, distance: RoadDistance) -> list[str]:
+    if len(tally.datums) != 1:
+        return []
+    try:
+        found = tally.places.note(next(iter(tally.datums)), distance)
+    except (ValueError, OSError) as error:  # the roads' fault, and no reason to refuse a log
+        found = f"positions were not compared with the project's roads: {error}"
+    return [found] if found else []
 
 
 def _ahead(drafts: Iterator[Draft]) -> Iterator[Draft]:
@@ -287,9 +309,10 @@ def _digest(path: Path, progress: Progress) -> str:
         raise DevicesError(f"{path}: is a folder; name the files in it")
     total = path.stat().st_size
     found = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            found.update(data)
+    data = memoryview(bytearray(READ_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(data):
+            found.update(data[:size])
             if total > SMALL_BYTES:
                 progress(f"looking at {path.name}, MiB", min(file.tell(), total - (1 << 20)) >> 20, total >> 20)
     if total > SMALL_BYTES:

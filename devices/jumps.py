@@ -19,6 +19,13 @@ def distance_m(lat1, lon1, lat2, lon2) -> np.ndarray:
     return 2 * EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
 
 
+def by_device_and_time(device: np.ndarray, time_us: np.ndarray) -> np.ndarray:
+    """Order of rows by device code, then time; a log in time is sorted by small numbers alone, which is quick."""
+    if (np.diff(time_us) >= 0).all() and device.max(initial=0) < 1 << 15:
+        return np.argsort(device.astype(np.int16), kind="stable")
+    return np.lexsort((time_us, device))
+
+
 def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     """(n,) bool. The track of a device is cut where it would have to go faster than 150 m/s; the longest piece is
     believed, and of the others those that can be reached from it."""
@@ -33,7 +40,7 @@ def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     time, device = draft.time_us[there], device[there]
     order = np.arange(len(there))
     if (np.diff(device) < 0).any() or (np.diff(time)[np.diff(device) == 0] < 0).any():
-        order = np.lexsort((time, device))
+        order = by_device_and_time(device, time)
     rows = there[order]
     time, device, y, x = time[order], device[order], lat[rows], lon[rows]
     same = device[1:] == device[:-1]

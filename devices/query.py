@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +10,14 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from devices import schema
+from devices import blocks, schema
 from devices.errors import DevicesError
-from devices.postgres import copy_out
 from devices.records import CATEGORIES
 from devices.records import schema as record_schema
 from devices.store import Store
 
 VALUES = 1_000_000  # of a block
-WHOLE = ("device", "time_us", "occurrence", "batch", "row_no", "context")
-NUMBER_COLUMNS = (*WHOLE, *schema.RECORD_NUMBERS)
+NUMBER_COLUMNS = ("device", "time_us", "occurrence", "batch", "row_no", "context", *schema.RECORD_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -49,43 +46,64 @@ class Wanted:
 
 
 def numbers(store: Store, wanted: Wanted, columns: Sequence[str] = NUMBER_COLUMNS) -> Iterator[dict[str, np.ndarray]]:
-    """Blocks of columns of `records`, by device and time; NaN for null, whole numbers as int64."""
+    """Blocks of columns of records, by device and time; NaN for unknown, whole numbers as int64."""
     bbox = wanted.bbox if wanted.polygon is None else wanted.polygon.bounds
-    wanted_columns = list(dict.fromkeys([*columns, *(("lat", "lon") if wanted.polygon is not None else ())]))
+    conditions = _conditions(wanted, bbox)
+    size = VALUES // len(columns)
+    held: list[dict[str, np.ndarray]] = []
+    rows = 0
     with store.read() as connection:
-        query = _select(connection, wanted, wanted_columns, bbox)
-        size = VALUES // len(wanted_columns)
-        read = copy_out if store.is_postgres else _rows
-        for values in read(connection, query, len(wanted_columns), size):
-            block = _columns(values, wanted_columns)
-            if wanted.polygon is not None:
-                block = _inside(block, wanted.polygon)
-            if len(block[wanted_columns[0]]):
-                yield block
+        query = _select(connection, wanted, bbox)
+        names = {*columns, *conditions, *(("lat", "lon") if wanted.polygon is not None else ())}
+        for row, found in blocks.read(connection, query, names):
+            block = {"device": np.full(row.rows, row.device)} | {
+                name: found[name] if name in found else np.full(row.rows, np.nan) for name in names - {"device"}
+            }
+            block = _fitting(block, conditions, wanted.polygon)
+            if not len(block["device"]):
+                continue
+            held.append({name: block[name] for name in columns})
+            rows += len(block["device"])
+            if rows >= size:
+                yield _joined(held)
+                held, rows = [], 0
+    if held:
+        yield _joined(held)
 
 
-def _rows(connection: sa.Connection, query: sa.Select, columns: int, size: int) -> Iterator[np.ndarray]:
-    """Blocks of a query's rows on SQLite, whose own cursor hands them out as they come, as plain tuples."""
-    cursor = connection.execute(query).cursor
-    while rows := cursor.fetchmany(size):
-        flat = np.fromiter(itertools.chain.from_iterable(rows), np.float64, len(rows) * columns)
-        yield flat.reshape(len(rows), columns)
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _columns(values: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-    """Every number is exact as a float64 (times too, for another 200 years); infinity stands for null."""
-    return {
-        name: column.astype(np.int64) if name in WHOLE else np.where(np.isinf(column), np.nan, column)
-        for name, column in zip(names, values.T, strict=True)
-    }
+def _conditions(wanted: Wanted, bbox: Any) -> dict[str, tuple[float | None, float | None]]:
+    """Column -> its least and its greatest value that are wanted, None without a limit."""
+    west, south, east, north = bbox or (None,) * 4
+    limits: dict[str, tuple[float | None, float | None]] = {
+        "time_us": (wanted.from_us, None if wanted.to_us is None else wanted.to_us - 1), "batch": (wanted.batch,) * 2,
+        "lat": (south, north), "lon": (west, east), "rssi_dbm": (wanted.min_dbm, wanted.max_dbm),
+    }  # fmt: skip
+    return {name: limit for name, limit in limits.items() if limit != (None, None)}
 
 
-def _select(connection: sa.Connection, wanted: Wanted, columns: list[str], bbox: Any) -> sa.Select:
-    table, handsets = schema.records, schema.handsets
-    infinity = sa.literal_column("'Infinity'::float8" if connection.dialect.name == "postgresql" else "9e999")
-    query = sa.select(*(table.c[name] if name in WHOLE else sa.func.coalesce(table.c[name], infinity)
-                        for name in columns))  # fmt: skip
-    chosen = sa.select(handsets.c.id)
+def _fitting(block: dict[str, np.ndarray], conditions: dict[str, tuple[float | None, float | None]],
+             polygon: Any) -> dict[str, np.ndarray]:  # fmt: skip
+    good = np.ones(len(block["device"]), bool)
+    for name, (least, greatest) in conditions.items():
+        if least is not None:
+            good &= block[name] >= least
+        if greatest is not None:
+            good &= block[name] <= greatest
+    if polygon is not None:
+        import shapely
+
+        good[good] = shapely.contains_xy(polygon, block["lon"][good], block["lat"][good])
+    return block if good.all() else {name: values[good] for name, values in block.items()}
+
+
+def _select(connection: sa.Connection, wanted: Wanted, bbox: Any) -> sa.Select:
+    """Blocks that can hold what is wanted."""
+    table, handsets = schema.blocks, schema.handsets
+    query = sa.select(table)
     if wanted.devices:
         known = (
             connection.execute(sa.select(handsets.c.device_id).where(handsets.c.device_id.in_(wanted.devices)))
@@ -95,32 +113,19 @@ def _select(connection: sa.Connection, wanted: Wanted, columns: list[str], bbox:
         missing = sorted(set(wanted.devices) - set(known))
         if missing:
             raise DevicesError(f"no handset {', '.join(missing)}; `radiocov fleet list` shows them")
-        chosen = chosen.where(handsets.c.device_id.in_(wanted.devices))
+        query = query.where(table.c.device.in_(sa.select(handsets.c.id).where(handsets.c.device_id.in_(known))))
     if wanted.unit:
-        chosen = chosen.where(handsets.c.unit == wanted.unit)
-    if wanted.devices or wanted.unit or wanted.from_us is not None or wanted.to_us is not None:
-        ids = connection.execute(chosen).scalars().all()
-        query = query.where(table.c.device.in_(ids))  # with the device, a span of time is found by the key
+        query = query.where(table.c.device.in_(sa.select(handsets.c.id).where(handsets.c.unit == wanted.unit)))
     if wanted.from_us is not None:
-        query = query.where(table.c.time_us >= wanted.from_us)
+        query = query.where(table.c.last_us >= wanted.from_us)
     if wanted.to_us is not None:
-        query = query.where(table.c.time_us < wanted.to_us)
+        query = query.where(table.c.first_us < wanted.to_us)
     if bbox is not None:
-        query = query.where(table.c.lon.between(bbox[0], bbox[2]), table.c.lat.between(bbox[1], bbox[3]))
-    if wanted.min_dbm is not None:
-        query = query.where(table.c.rssi_dbm >= wanted.min_dbm)
-    if wanted.max_dbm is not None:
-        query = query.where(table.c.rssi_dbm <= wanted.max_dbm)
+        query = query.where(table.c.lon_max >= bbox[0], table.c.lat_max >= bbox[1], table.c.lon_min <= bbox[2],
+                            table.c.lat_min <= bbox[3])  # fmt: skip
     if wanted.batch is not None:
-        query = query.where(table.c.batch == wanted.batch)
-    return query.order_by(table.c.device, table.c.time_us, table.c.identity, table.c.occurrence)
-
-
-def _inside(block: dict[str, np.ndarray], polygon: Any) -> dict[str, np.ndarray]:
-    import shapely
-
-    inside = shapely.contains_xy(polygon, block["lon"], block["lat"])
-    return {name: values[inside] for name, values in block.items()}
+        query = query.where(table.c.batch_min <= wanted.batch, table.c.batch_max >= wanted.batch)
+    return query.order_by(table.c.device, table.c.first_us, table.c.last_us, table.c.id)
 
 
 @dataclass

@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any, TextIO
 
 import pyarrow as pa
 
 from devices import rejects
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 SUFFIX = ".rejects.csv"
 HEADER = ("row", "column", "value", "code", "reason", "原因")
@@ -46,13 +52,14 @@ class RejectFile:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / (beside.name + SUFFIX)
         self.rows = 0
+        _remove_left_behind(folder)
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._file = None
 
     def add(self, table: pa.Table, part: str) -> None:
         """part: member of an archive that the rows are of, or ""."""
         if self._file is None:
-            self._file = self._partial.open("w", encoding="utf-8-sig", newline="")
+            self._file = _opened(self._partial)
             csv.writer(self._file).writerow(HEADER if not part else (*HEADER, "file"))
         writer = csv.writer(self._file)
         for row in table.to_pylist():
@@ -68,10 +75,14 @@ class RejectFile:
             if is_ours(self.path):
                 self.path.unlink()
             return None
-        self._file.close()
+        if os.name == "nt":  # where no open file is renamed
+            self._file.close()
+        else:  # locked until it has its name
+            self._file.flush()
         if self.path.exists() and not is_ours(self.path):
             self.path = self.path.with_name(self.path.name.removesuffix(SUFFIX) + f".{os.getpid()}{SUFFIX}")
         os.replace(self._partial, self.path)
+        self._file.close()
         self._file = None
         return self.path
 
@@ -79,6 +90,31 @@ class RejectFile:
         if self._file is not None:
             self._file.close()
         self._partial.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> TextIO:
+    """A new file that is locked for as long as this process lives, so that others see that it is not left behind."""
+    while True:
+        file = path.open("w", encoding="utf-8-sig", newline="")
+        with suppress(OSError):  # a file system without locks
+            _lock(file)
+        if path.exists():
+            return file
+        file.close()
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove unfinished files of imports that were killed."""
+    for path in folder.glob(f".*{SUFFIX}.*.part"):
+        with suppress(OSError), path.open("rb") as file:  # locked: its import is at work; or not ours to remove
+            _lock(file)
+            path.unlink()
+
+
+def _lock(file: IO[Any]) -> None:
+    """Raises OSError where another holds it. On Windows nobody removes a file that is open."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_ours(path: Path) -> bool:

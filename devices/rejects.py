@@ -7,6 +7,7 @@ that were kept without one of their values, `SKIPPED` those of lines that hold n
 from __future__ import annotations
 
 from devices.protocols import reasons
+from devices.records import NAMES
 
 REASONS: dict[str, tuple[str, str]] = {
     "time_missing": ("no time; give every row one", "缺少时间，每一行都要有时间"),
@@ -61,7 +62,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_date": ("time of day without a date; name the day with --date", "只有时刻没有日期，请用 --date 指定日期"),
     "no_time": ("neither the computer nor a position gives a time", "计算机和定位都没有给出时间"),
     "sds_without_pdu": ("short data message without its content", "短数据消息缺少内容"),
-    "lip_unsupported": ("long form of a location message, which is not read", "长格式位置消息，暂不支持"),
+    "lip_unsupported": ("location message of a form that is not read", "不支持的位置消息格式"),
 }  # fmt: skip
 
 FLAGS: dict[str, tuple[str, str]] = {
@@ -85,6 +86,12 @@ SKIPPED: dict[str, tuple[str, str]] = {
     "before_header": ("title lines before the header", "表头之前的标题行"),
     "cut_at_end": ("last line, not whole: cut, or still being written", "最后一行不完整：被截断或仍在写入"),
 }  # fmt: skip
+
+
+def is_flag(name: str) -> bool:
+    """Whether a record may be noted with it: a word of FLAGS, or a field's (`hdop_range`)."""
+    field, _, kind = name.rpartition("_")
+    return name in FLAGS or name in reasons.FLAGS or (field in NAMES and kind in ("range", "word"))
 
 
 def text(code: str, language: str = "en") -> str:

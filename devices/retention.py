@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from devices import cells, schema
+from devices import blocks, cells, query, schema
 from devices.errors import DevicesError
 from devices.ingest import iso
 from devices.query import Wanted
@@ -29,32 +29,48 @@ def remove_old(store: Store, days: float = KEEP_DAYS, who: str = "", dry_run: bo
         raise DevicesError(f"{days:g} days: keep at least one")
     now = now_us()
     cutoff = now - int(days * DAY_US)
-    table = schema.records
-    with store.read() as connection:
-        found = connection.execute(
-            sa.select(schema.handsets.c.device_id, sa.func.count(), sa.func.min(table.c.time_us))
-            .join(schema.handsets, schema.handsets.c.id == table.c.device)
-            .where(table.c.time_us < cutoff)
-            .group_by(schema.handsets.c.device_id)
-        ).all()
-    rows = sum(row[1] for row in found)
+    table = schema.blocks
+    first_us, found = _older(store, cutoff)
+    rows = sum(found.values())
     receipt = {
         "at": iso(now), "who": who or this_person(), "days": days, "before": iso(cutoff), "removed": rows,
-        "first_time": iso(min(row[2] for row in found)) if found else None,
-        "devices": {row[0]: row[1] for row in sorted(found)}, "cells_kept": 0, "dry_run": dry_run,
+        "first_time": None if first_us is None else iso(first_us), "devices": dict(sorted(found.items())),
+        "cells_kept": 0, "dry_run": dry_run,
     }  # fmt: skip
     if dry_run or not rows:
         return receipt
     with store.write() as connection:  # from here on nothing comes in
-        kept = _months(store, min(row[2] for row in found), cutoff)
+        kept = _months(store, first_us, cutoff)
         receipt["cells_kept"] = len(kept)
         for values in kept:
             _keep_cell(connection, values)
-        receipt["removed"] = connection.execute(sa.delete(table).where(table.c.time_us < cutoff)).rowcount
+        receipt["removed"] = blocks.drop(connection, table.c.first_us < cutoff, table.c.last_us < cutoff,
+                                         lambda columns: columns["time_us"] < cutoff)  # fmt: skip
         connection.execute(sa.insert(schema.removals).values(
             at_us=now, who=receipt["who"], receipt=json.dumps(receipt, ensure_ascii=False)))  # fmt: skip
     _truncate_log(store)
     return receipt
+
+
+def _older(store: Store, cutoff: int) -> tuple[int | None, dict[str, int]]:
+    """(time of the oldest record, number of records before the cutoff by handset)."""
+    table = schema.blocks
+    names = query.names(store).devices
+    counts: dict[str, int] = {}
+    first = None
+    with store.read() as connection:
+        whole = connection.execute(
+            sa.select(table.c.device, sa.func.sum(table.c.rows), sa.func.min(table.c.first_us))
+            .where(table.c.last_us < cutoff).group_by(table.c.device)
+        )  # fmt: skip
+        partly = blocks.read(
+            connection, sa.select(table).where(table.c.first_us < cutoff, table.c.last_us >= cutoff), ("time_us",)
+        )
+        found = [(row.device, int((columns["time_us"] < cutoff).sum()), row.first_us) for row, columns in partly]
+        for device, rows, oldest in [*whole, *found]:
+            counts[names[device]] = counts.get(names[device], 0) + int(rows)
+            first = oldest if first is None else min(first, oldest)
+    return first, counts
 
 
 def _months(store: Store, first_us: int, end_us: int) -> list[dict[str, Any]]:
@@ -107,7 +123,7 @@ def withdraw(store: Store, batch: int, who: str = "") -> dict[str, Any]:
     named, and may be.
     """
     now = now_us()
-    table, records = schema.batches, schema.records
+    table, records = schema.batches, schema.blocks
     with store.write() as connection:
         row = connection.execute(sa.select(table).where(table.c.id == batch)).first()
         if row is None or row.reopened_us is not None:
@@ -118,7 +134,11 @@ def withdraw(store: Store, batch: int, who: str = "") -> dict[str, Any]:
                 table.c.last_us >= row.first_us)
         ).all()  # fmt: skip
         again = {r.id: json.loads(r.receipt) for r in overlapping if json.loads(r.receipt)["duplicate"]}
-        removed = connection.execute(sa.delete(records).where(records.c.batch == batch)).rowcount
+        removed = blocks.drop(
+            connection, (records.c.batch_min <= batch) & (records.c.batch_max >= batch),
+            (records.c.batch_min == batch) & (records.c.batch_max == batch),
+            lambda columns: columns["batch"] == batch,
+        )  # fmt: skip
         connection.execute(sa.update(table).where(table.c.id.in_([batch, *again])).values(reopened_us=now))
         receipt = {
             "at": iso(now), "who": who or this_person(), "withdrawn": batch, "file": json.loads(row.receipt)["file"],

@@ -69,20 +69,22 @@ contexts = sa.Table(
     sa.Column("key", sa.Text, nullable=False, unique=True),
     *(sa.Column(name, Number if name in CONTEXT_NUMBERS else sa.Text) for name in CONTEXT_FIELDS),
 )  # fmt: skip
-records = sa.Table(
-    "records", metadata,
-    sa.Column("device", sa.Integer, primary_key=True),
-    sa.Column("time_us", sa.BigInteger, primary_key=True),
-    sa.Column("identity", sa.BigInteger, primary_key=True),
-    sa.Column("occurrence", sa.Integer, primary_key=True),
-    sa.Column("batch", sa.Integer, nullable=False),
-    sa.Column("row_no", sa.BigInteger, nullable=False),
-    sa.Column("context", sa.Integer, nullable=False),
-    *(sa.Column(name, Number) for name in RECORD_NUMBERS),
-    sa.Column("raw_ref", sa.Text),
-    sqlite_with_rowid=False,
+#: records of one handset in order of time, identity and occurrence; those of two blocks are never mixed in time
+blocks = sa.Table(
+    "blocks", metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("device", sa.Integer, nullable=False),
+    sa.Column("first_us", sa.BigInteger, nullable=False), sa.Column("last_us", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("batch_min", sa.Integer, nullable=False), sa.Column("batch_max", sa.Integer, nullable=False),
+    sa.Column("lat_min", Number), sa.Column("lat_max", Number),  # null: no record has a position
+    sa.Column("lon_min", Number), sa.Column("lon_max", Number),
+    sa.Column("data", sa.LargeBinary, nullable=False),  # columns of BLOCK_COLUMNS, see `packing`
+    sa.Index("blocks_device", "device", "first_us"),
 )  # fmt: skip
-sa.Index("records_time", records.c.time_us, postgresql_using="brin").ddl_if(dialect="postgresql")
+sa.event.listen(blocks, "after_create", sa.DDL("alter table blocks alter column data set storage external")
+                .execute_if(dialect="postgresql"))  # fmt: skip
+BLOCK_COLUMNS = ("time_us", "identity", "occurrence", "batch", "row_no", "context", *RECORD_NUMBERS, "raw_ref")
 access_log = sa.Table(
     "access_log", metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -108,8 +110,16 @@ def _first(connection: sa.Connection) -> None:
     metadata.create_all(connection)
 
 
+def _second(connection: sa.Connection) -> None:
+    """Records from a row each to blocks of columns."""
+    from devices.rows_to_blocks import convert
+
+    metadata.create_all(connection)
+    convert(connection)
+
+
 #: version -> what brings a store of the version before to it; a step is never changed once published
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first, 2: _second}
 
 
 def version_of(connection: sa.Connection, table: sa.Table = meta) -> int:

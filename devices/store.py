@@ -29,7 +29,8 @@ class StoreError(OSError):
 
 
 class Store:
-    """url: postgresql://..., or the path of a SQLite file. create: make it where it is not there yet.
+    """url: postgresql://..., or the path of a SQLite file. create: make it where it is not there yet. converted: told
+    how many records of an older store have the present form; first 0, where there are any to bring to it.
 
     Raises DevicesError where there is none, or what is there is no fleet store; StoreError where it can't be reached.
     """
@@ -37,7 +38,7 @@ class Store:
     meta, steps, lock = schema.meta, schema.MIGRATIONS, LOCK
     patience_s = PATIENCE_S  # for another's import; who must answer soon sets less
 
-    def __init__(self, url: str | Path, create: bool = True) -> None:
+    def __init__(self, url: str | Path, create: bool = True, converted: Callable[[int], None] | None = None) -> None:
         text = str(url)
         scheme, there, rest = text.partition("://")
         self.is_postgres = scheme.split("+")[0] in ("postgresql", "postgres")
@@ -59,17 +60,17 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.engine = _sqlite(self.path)
         try:
-            self._open()
+            self._open(converted or (lambda records: None))
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, converted: Callable[[int], None]) -> None:
         with self._named_errors(), self.engine.connect() as connection:
             have = schema.version_of(connection, self.meta)
         if have != max(self.steps):
             with self.write(lock=True) as connection:
-                schema.migrate(connection, self.meta, self.steps)
+                schema.migrate(connection.execution_options(converted=converted), self.meta, self.steps)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -143,7 +144,7 @@ def _sqlite(path: Path) -> sa.Engine:
     def _(connection, _) -> None:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
-        connection.execute("pragma cache_size = -262144")
+        connection.execute("pragma cache_size = -16384")
         connection.execute("pragma foreign_keys = on")
         connection.execute("pragma secure_delete = on")  # removed positions are overwritten
 

@@ -212,8 +212,7 @@ def _margins(frame: Frame, service: Service, measurements: Measurements,
             needs = isotropic - predicted[name]["margin", name] + carried.antenna_gain_dbi - carried.carry_loss_db
             needs = np.where(np.isnan(needs), terminal.threshold_dbm - port, needs)
         else:
-            needs = project.base.threshold_dbm - project.base.diversity_gain_db
-            needs = needs - port - (terminal.power_dbm - carried.power_dbm)
+            needs = predicted[name]["needs", name] - port - (terminal.power_dbm - carried.power_dbm)
         found[name] = tiles, tiles.level_dbm - needs, predicted[name]["probability", name]
     first = "talk-out" if "talk-out" in levels else "talk-in"
     other = {"talk-out": "talk-in", "talk-in": "talk-out"}[first]
@@ -244,8 +243,9 @@ def _carried(project: Any, wanted: str, default: Terminal) -> Terminal:
 
 
 def _predicted(frame: Frame, service: Service, levels: TileLevels, samples: Any) -> dict[tuple[str, str], np.ndarray]:
-    """Means over the pixels in which a tile was measured, (tiles,): by ("margin" or "probability", direction), and
-    ("level", "talk-out"), that at an isotropic antenna."""
+    """Means over the pixels in which a tile was measured, (tiles,): by ("margin" or "probability", direction);
+    ("level", "talk-out"), that at an isotropic antenna; ("needs", "talk-in"), what the best server needs at
+    its port, or [base] where nothing is computed."""
     plane = frame.grid.plane
     u, v = plane.pixels(samples.lon, samples.lat)
     at = levels.at(_keys(frame.grid, u, v))
@@ -260,10 +260,17 @@ def _predicted(frame: Frame, service: Service, levels: TileLevels, samples: Any)
         for d, band in BANDS.items()
     }
     wanted["level", "talk-out"] = "level_dbm.tif", 1
+    wanted["needs", "talk-in"] = "best_server.tif", 1
+    base = frame.inputs.project.base
+    needs = np.full(1 + len(frame.results.manifest["servers"]), base.threshold_dbm - base.diversity_gain_db)
+    for number, site in enumerate(frame.results.manifest["servers"], start=1):
+        needs[number] = frame.results.manifest.get("talk_in_needs_dbm", {}).get(site, needs[0])
     for key, (name, band) in wanted.items():
         values = at_points(
             col + 0.5, row + 0.5, plane, lambda w, name=name, band=band: frame.results.band(name, band, w)
         )
+        if key == ("needs", "talk-in"):
+            values = needs[np.nan_to_num(values).astype(np.int64)]
         known = ~np.isnan(values)
         n = np.bincount(tile[known], minlength=len(levels.key))
         total = np.bincount(tile[known], values[known], minlength=len(levels.key))

@@ -49,6 +49,11 @@ class SiteChain:
     receive_db: float  # gain, losses, amplifier and noise together
     threshold_dbm: float
 
+    @property
+    def needed_dbm(self) -> float:
+        """Median level at the receiver's port [dBm] from which talk-in is served, man-made noise taken in."""
+        return self.threshold_dbm - self.diversity.value - sum(entry.value for entry in self.noise)
+
     def talk_in_db(self, base: Any) -> float:
         """Gain of the way back [dB] against the threshold and the diversity of [base], which the network's rasters
         count with: the site's own differences are folded into it."""

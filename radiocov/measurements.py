@@ -17,7 +17,7 @@ from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
 from devices.query import Wanted, names, numbers
 from devices.store import Store
-from radiocov.fleet_store import area_of, fallback_folder, store_of
+from radiocov.fleet_store import area_of, fallback_folder, road_distance, store_of
 from radiocov.project import Project
 from targets.acceptance import Samples
 
@@ -68,6 +68,7 @@ def read_logs(
             for r in receipts
             if r["rejected"]
         ]
+        found.notes += [f"{r['file']}: {note}" for r in receipts for note in r["notes"]]
         found.counts["read"] = sum(r["rows_read"] for r in receipts)
         return found
 
@@ -87,7 +88,8 @@ def imported(
             yield store, []
         return
     description = formats.load(format_) if format_ else None
-    order = Order(declared or Declared(), description, area=area_of(project), fallback=fallback_folder(project))
+    order = Order(declared or Declared(), description, area=area_of(project), fallback=fallback_folder(project),
+                  road_distance=road_distance(project))  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="radiocov-logs-") as folder, Store(Path(folder) / "logs.sqlite") as store:
         yield store, [import_file(store, Path(name), order, progress) for name in files]
 

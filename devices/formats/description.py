@@ -135,7 +135,7 @@ class Description(_Model):
     @classmethod
     def _known_fields(cls, value: dict[str, Field]) -> dict[str, Field]:
         for name, field in value.items():
-            if name not in FIELDS:
+            if name not in (*FIELDS, "flags"):
                 raise ValueError(f"{name}|{_suggest(name, FIELDS)}")
             for heading in [*field.headings, f"[{field.unit}]" if field.unit else ""]:
                 unit = heading_unit(heading)[1]

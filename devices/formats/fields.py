@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from devices import rejects
 from devices.draft import NUMBERS, Draft, reject_rows
 from devices.errors import DevicesError
 from devices.formats import numbers, times, units
@@ -52,6 +53,17 @@ class Binding:
     def wanted(self) -> set[str]:
         others = {self.time_column, self.date_column, self.host_column} - {""}
         return {heading for heading, _, _ in self.columns.values()} | others
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """Columns that may be read as "number" or "time" at once where every cell is plain."""
+        kinds: dict[str, set[str]] = {}
+        for name, (heading, spec, _) in self.columns.items():
+            plain = name in NUMBERS and not spec.pattern and not spec.decode and spec.base == 10
+            kinds.setdefault(heading, set()).add("number" if plain and self.decimal == "." else "")
+        if self.description.time.format == "auto" and not self.description.time.time_only:
+            kinds.setdefault(self.time_column, set()).add("" if self.date_column else "time")
+        return {heading: kind for heading, found in kinds.items() if len(found) == 1 and (kind := max(found))}
 
 
 def bind(description: Description, headings: list[str], settings: Declared, decimal: str = ".") -> Binding:
@@ -120,6 +132,8 @@ def apply(binding: Binding, rows: Rows) -> Draft:
             _category(draft, name, cells, spec, description)
         elif name in TEXTS:
             _text(draft, name, cells, spec, description)
+        elif name == "flags":
+            _flags(draft, cells, spec, description)
     draft.texts["profile"] = description.profile
     if description.neighbours:
         _roles(draft, binding)
@@ -277,7 +291,7 @@ def _rxqual(draft: Draft, values: np.ndarray) -> None:
 
 def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
     """Words of the file to words of the record, by the map, else as they are; empty ones keep the constant."""
-    coded = numbers.clean(cells, description.null_words - {"none"}).dictionary_encode()
+    coded = numbers.clean_words(cells, description.null_words - {"none"})
     by_word = {word.lower(): to for word, to in spec.map.items()}
     to = []
     for word in coded.dictionary.to_pylist():
@@ -297,11 +311,19 @@ def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description
 
 
 def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
-    plain = numbers.clean(cells, description.null_words | {word.lower() for word in spec.null})
+    coded = numbers.clean_words(cells, description.null_words | {word.lower() for word in spec.null})
     if name == "device_id":
-        if draft.device:
-            plain = pc.fill_null(plain, draft.device)
-        draft.device = plain
+        plain = coded.dictionary_decode()
+        draft.device = pc.fill_null(plain, draft.device) if draft.device else plain
     else:
-        draft.texts[name] = plain
-        draft.raw[name] = plain
+        draft.texts[name] = draft.raw[name] = coded
+
+
+def _flags(draft: Draft, cells: pa.Array, spec: Field, description: Description) -> None:
+    """What earlier imports noted of the rows, words parted by blanks: they keep it."""
+    coded = numbers.clean_words(cells, description.null_words)
+    by_word = {word.lower(): to for word, to in spec.map.items()}
+    noted = [[by_word.get(word, word) for word in text.lower().split()] for text in coded.dictionary.to_pylist()]
+    for word in sorted({word for words in noted for word in words}):
+        rows = numbers.take(coded, np.array([word in words for words in noted]), False)
+        draft.flag(rows, word if rejects.is_flag(word) else "flags_word")

@@ -12,6 +12,8 @@ UNIT = r"^([-+]?[\d.,]+)\s*(?:dBm|dbm|DBM|dB|m/s|km/h|m|°|%|Hz|kHz|MHz|s)$"
 
 def to_numbers(texts: pa.Array, decimal: str, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
     """((n,) float64 with NaN for null, (n,) bool: filled, but no number)."""
+    if pa.types.is_floating(texts.type):
+        return texts.to_numpy(zero_copy_only=False), np.zeros(len(texts), bool)
     with_points = texts
     if decimal == "," and not pc.any(pc.match_substring(texts, ".")).as_py():
         with_points = pc.replace_substring(texts, ",", ".")
@@ -36,14 +38,21 @@ def to_numbers(texts: pa.Array, decimal: str, null_words: frozenset[str]) -> tup
 
 def clean(texts: pa.Array, null_words: frozenset[str]) -> pa.Array:
     """Without white space around, null words as null."""
-    plain = pc.utf8_trim_whitespace(texts)
+    return clean_words(texts, null_words).dictionary_decode()
+
+
+def clean_words(texts: pa.Array, null_words: frozenset[str]) -> pa.DictionaryArray:
+    """As `clean`, each word once: most columns hold few."""
+    coded = texts.dictionary_encode()
+    plain = pc.utf8_trim_whitespace(coded.dictionary)
     null = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(sorted(null_words)))
-    return pc.if_else(null, None, plain)
+    plain = pc.if_else(null, None, plain)
+    return coded if plain.equals(coded.dictionary) else plain.take(coded.indices).dictionary_encode()
 
 
 def to_numbers_of_base(texts: pa.Array, base: int, null_words: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
     """As `to_numbers`, for whole numbers of base 16 and the like; each spelling is read once."""
-    coded = clean(texts, null_words).dictionary_encode()
+    coded = clean_words(texts, null_words)
     values, bad = [], []
     for word in coded.dictionary.to_pylist():
         try:

@@ -104,7 +104,7 @@ class Reading:
         before = self.part.path.stat()
         blocks = read_lines(stream, encoding)
         first = next(blocks)
-        lines = first.texts[:60]
+        lines = first.data.split(b"\n", 60)[: min(60, first.count)]
         if any(code == "overlong" for _, _, code in first.bad) and not any(lines):
             raise UnknownFormatError("holds no lines of text")
         try:
@@ -127,6 +127,7 @@ class Reading:
             itertools.chain([after], blocks), layout.names, layout.delimiter,
             set(layout.names) if spectrum else binding.wanted, description.empty_cells,
             layout.names if layout.header else None, lambda: _has_changed(self.part, before),
+            {} if spectrum else binding.typed,
         )  # fmt: skip
         if spectrum:
             rows = documents.sweep_rows(rows, float(spectrum.channel_hz), spectrum.width_hz)
@@ -206,8 +207,7 @@ def _json_description(head: bytes) -> Description:
 
 
 def _after_header(first: Lines, layout: Layout) -> Lines:
-    texts = first.texts[layout.header:]  # fmt: skip
-    data = b"".join(text + b"\n" for text in texts) if layout.header else first.data
+    data = first.data.split(b"\n", layout.header)[-1] if layout.header else first.data
     bad = [entry for entry in first.bad if entry[0] > layout.header]
     return Lines(data, first.first_number + layout.header, bad, first.ended, first.last)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,12 +19,15 @@ import pyarrow.csv
 
 from devices.formats.text import Lines
 
+PARALLEL_BYTES = 1 << 19
+KINDS = {"number": (pa.float64(),), "time": (pa.timestamp("us", "UTC"), pa.timestamp("us"))}
 JOINED_LINES = 50  # a quoted text goes over that many lines at most
 
 
 @dataclass
 class Rows:
-    """columns: by heading, strings with null for a null word; numbers: line of each row. bad: (line, text, code)."""
+    """columns: by heading, strings, float64 or timestamps, with null for a null word; numbers: line of each row.
+    bad: (line, text, code)."""
 
     columns: dict[str, pa.Array]
     numbers: np.ndarray
@@ -42,16 +46,13 @@ def split(line: bytes, delimiter: str) -> list[str]:
 
 
 def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted: set[str], null_words: Iterable[str],
-              header: list[str] | None = None,
-              is_growing: Callable[[], bool] = lambda: False) -> Iterator[Rows]:  # fmt: skip
+              header: list[str] | None = None, is_growing: Callable[[], bool] = lambda: False,
+              typed: dict[str, str] | None = None) -> Iterator[Rows]:  # fmt: skip
     """names: of all columns of the file; wanted: those to keep; header: its cells, to know it again further down;
-    is_growing: asked where the last line has no end, whether the file is being written."""
-    unique = [f"c{at}" for at in range(len(names))]
-    keep = [at for at, name in enumerate(names) if name in wanted and names.index(name) == at]
-    convert = pa.csv.ConvertOptions(
-        column_types={unique[at]: pa.string() for at in keep}, include_columns=[unique[at] for at in keep],
-        null_values=_spellings(null_words), strings_can_be_null=True, quoted_strings_can_be_null=True,
-    )  # fmt: skip
+    is_growing: asked where the last line has no end, whether the file is being written; typed: columns that may come
+    as "number" or "time" instead of text, from where on and as long as every cell of them is plain."""
+    table = _Table(names, delimiter, wanted, null_words, typed or {})
+    keep = table.keep
     carried = b""  # a quoted text that goes on in the next block
     for block in blocks:
         if carried:
@@ -60,23 +61,8 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
         quoted = b'"' in block.data
         result = Rows({}, np.array([], np.int64), list(block.bad))
         data, carried = _plain_lines(block, quoted, result)
-        ragged: list[tuple[int, str]] = []
-
-        def on_ragged(row, ragged=ragged) -> str:
-            ragged.append((row.number - 1, row.text))
-            return "skip"
-
         if data and len(names) > 1:
-            table = pa.csv.read_csv(
-                pa.BufferReader(data),
-                read_options=pa.csv.ReadOptions(column_names=unique, use_threads=False, block_size=len(data) + 1),
-                parse_options=pa.csv.ParseOptions(
-                    delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted,
-                    invalid_row_handler=on_ragged,
-                ),
-                convert_options=convert,
-            )  # fmt: skip
-            result.columns = {names[at]: table.column(unique[at]).combine_chunks() for at in keep}
+            result.columns, ragged = table.read(data, quoted, as_text=not block.ended)
         else:
             lines = [line for line in data.split(b"\n") if line]
             ragged = [(at, line.decode("utf-8", "replace")) for at, line in enumerate(lines)]
@@ -93,6 +79,68 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
             result.numbers = result.numbers[:-1]
         _take_out_headers(result, header, names, keep)
         yield result
+
+
+class _Table:
+    """Reads blocks of delimited lines. A column that cannot be read as its kind is read as text from then on."""
+
+    def __init__(self, names: list[str], delimiter: str, wanted: set[str], null_words: Iterable[str],
+                 typed: dict[str, str]) -> None:  # fmt: skip
+        self.keep = [at for at, name in enumerate(names) if name in wanted and names.index(name) == at]
+        self._names, self._delimiter, self._null_words = names, delimiter, _spellings(null_words)
+        self._kinds = {at: [*KINDS.get(typed.get(names[at], ""), ()), pa.string()] for at in self.keep}
+
+    def read(self, data: bytes, quoted: bool, as_text: bool) -> tuple[dict[str, pa.Array], list[tuple[int, str]]]:
+        """(columns by heading, (row, text) of lines with too few or too many cells)."""
+        parallel = True
+        while True:
+            types = {at: pa.string() if as_text else kinds[0] for at, kinds in self._kinds.items()}
+            try:
+                columns, ragged = self._read(data, quoted, types, parallel)
+            except pa.ArrowInvalid as error:
+                failed = re.search(r"In CSV column #(\d+)", str(error))
+                if failed is not None and len(self._kinds.get(int(failed[1]), [])) > 1:
+                    self._kinds[int(failed[1])].pop(0)
+                elif parallel:
+                    parallel = False  # a quoted text over many lines may be longer than a thread's part
+                else:
+                    raise
+                continue
+            if any(number is None for number, _ in ragged):  # only a reader of one thread knows the number
+                parallel = False
+                continue
+            odd = [at for at in self.keep if types[at] == pa.float64() and pc.any(pc.is_inf(columns[at])).as_py()]
+            for at in odd:
+                self._kinds[at].pop(0)
+            if not odd:
+                return {self._names[at]: column for at, column in columns.items()}, ragged
+
+    def _read(self, data: bytes, quoted: bool, types: dict[int, pa.DataType],
+              parallel: bool) -> tuple[dict[int, pa.Array], list[tuple[int | None, str]]]:  # fmt: skip
+        ragged: list[tuple[int | None, str]] = []
+
+        def on_ragged(row) -> str:
+            ragged.append((None if row.number is None else row.number - 1, row.text))
+            return "skip"
+
+        unique = [f"c{at}" for at in range(len(self._names))]
+        table = pa.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa.csv.ReadOptions(
+                column_names=unique, use_threads=parallel,
+                block_size=max(PARALLEL_BYTES, len(data) // 8) if parallel else len(data) + 1,
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=self._delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted,
+                invalid_row_handler=on_ragged,
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={unique[at]: kind for at, kind in types.items()},
+                include_columns=[unique[at] for at in self.keep], null_values=self._null_words,
+                strings_can_be_null=True, quoted_strings_can_be_null=True,
+            ),
+        )  # fmt: skip
+        return {at: table.column(unique[at]).combine_chunks() for at in self.keep}, ragged
 
 
 def _spellings(words: Iterable[str]) -> list[str]:
@@ -132,7 +180,8 @@ def _take_out_headers(result: Rows, header: list[str] | None, names: list[str], 
             break
         empty &= pc.is_null(column).to_numpy(zero_copy_only=False)
     again = np.zeros(len(result.numbers), bool)
-    if header:
+    # a heading is neither a number nor a time
+    if header and all(pa.types.is_string(column.type) for column in result.columns.values()):
         first = names[keep[0]]
         again = pc.equal(result.columns[first], header[keep[0]]).fill_null(False).to_numpy(zero_copy_only=False)
     if empty.any() or again.any():
@@ -147,8 +196,7 @@ def _take_out_headers(result: Rows, header: list[str] | None, names: list[str], 
 def _plain_lines(block: Lines, quoted: bool, result: Rows) -> tuple[bytes, bytes]:
     """(lines that are filled and whose quotes are closed, those to be carried on); the rest goes to the result."""
     if not quoted:
-        ends = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 10)
-        filled = np.diff(ends, prepend=-1) > 1  # pyarrow passes over empty lines, and does not count them
+        filled = np.diff(block.ends, prepend=-1) > 1  # pyarrow passes over empty lines, and does not count them
         result.skip("blank", max(0, int((~filled).sum()) - len(block.bad)))
         result.numbers = np.flatnonzero(filled) + block.first_number
         return block.data if len(result.numbers) else b"", b""

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-BLOCK_BYTES = 8 << 20
+import numpy as np
+
+BLOCK_BYTES = 4 << 20
 LONGEST_LINE = 1_000_000
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -30,8 +32,13 @@ class Lines:
     last: bool = False
 
     @functools.cached_property
+    def ends(self) -> np.ndarray:
+        """Where in data each line ends."""
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
+
+    @property
     def count(self) -> int:
-        return self.data.count(b"\n")
+        return len(self.ends)
 
     @property
     def texts(self) -> list[bytes]:
@@ -55,7 +62,7 @@ def read_lines(stream: BinaryIO, encoding: Encoding, block_bytes: int = BLOCK_BY
         if b"\r" in data:
             data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         end = data.rfind(b"\n") + 1
-        whole, tail = rest + data[:end] if end else b"", data[end:] if end else rest + data
+        whole, tail = b"".join((rest, memoryview(data)[:end])) if end else b"", data[end:] if end else rest + data
         bad: list[tuple[int, str, str]] = []
         if overlong and whole:
             whole, overlong = whole[whole.index(b"\n"):], False  # fmt: skip

@@ -41,7 +41,9 @@ class Times:
 
 
 def read_times(texts: pa.Array, form: str = "auto") -> Times:
-    """form: "auto", one of UNIX or a pattern with %Y %y %m %d %H %M %S %f %z."""
+    """texts: or timestamps. form: "auto", one of UNIX or a pattern with %Y %y %m %d %H %M %S %f %z."""
+    if pa.types.is_timestamp(texts.type):
+        return _whole(texts, texts.type.tz is not None)
     if form == "auto":
         for zoned, kind in ((True, pa.timestamp("us", "UTC")), (False, pa.timestamp("us"))):
             try:

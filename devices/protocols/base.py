@@ -45,6 +45,9 @@ def at_s(stamped: Chunk | Line | Sent, data_us: int | None = None) -> float | No
     return None if us is None else us / 1e6
 
 
+PRINTABLE = bytes([*b"\r\n\t", *range(32, 127)])
+
+
 class Watch:
     """Notices bytes that never become a line of the protocol, and names the binary protocols among them."""
 
@@ -82,8 +85,10 @@ class Watch:
         return self._noise(None)
 
     def _noise(self, utc_us: int | None) -> list[Event]:
-        printable = sum(32 <= b < 127 or b in b"\r\n\t" for b in self._tail)
-        if self._told or self._bytes < NOISE_BYTES or printable > 0.9 * len(self._tail):
+        if self._told or self._bytes < NOISE_BYTES:
+            return []
+        printable = len(self._tail) - len(self._tail.translate(None, PRINTABLE))
+        if printable > 0.9 * len(self._tail):
             return []
         self._told = True
         self.counts.add("noise")

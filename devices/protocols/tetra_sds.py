@@ -5,6 +5,7 @@ The PDU stands on the next line, inline after a comma or glued to the announced 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections import deque
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from devices.streams import Event
 SDS_4, STATUS = 12, 13
 NMEA_TEXT = (0x03, 0x83)
 REPEATED_S = 60.0
+CLOCKS_APART = dt.timedelta(hours=1)
 _HEX = re.compile(r"[0-9A-Fa-f]{2,}")
 
 
@@ -119,7 +121,7 @@ class ShortData:
             self.counts.add("sds_unsupported")
             return []
         try:
-            report = lip.short_report(pdu)
+            report = lip.location_report(pdu)
         except lip.LipError as error:
             return [self.parser.reject(line, "sds", pdu, "lip_unsupported", str(error))]
         return self._report(head, report, pdu, line)
@@ -131,8 +133,8 @@ class ShortData:
         self._seen.append((key, now))
         return False
 
-    def _report(self, head: Header, report: lip.ShortReport, pdu: str, line: Line) -> list[Item]:
-        """A position that another terminal sent; its time is that of reception, as the report has none."""
+    def _report(self, head: Header, report: lip.Report, pdu: str, line: Line) -> list[Item]:
+        """A position that another terminal sent; its time is that of reception where the report has none."""
         items: list[Item] = []
         if report.reason in lip.COVERAGE_REASONS:
             text = f"{head.calling or 'unknown'} reports: {lip.REASONS[report.reason]}"
@@ -146,7 +148,10 @@ class ShortData:
         record.accuracy_m, record.speed_mps, record.course_deg = report.error_m, report.speed_mps, report.course_deg
         # the report says "less than"; there is no level that an old position could mislead
         record.pos_age_s = report.elapsed_s
-        if report.elapsed_s is None or report.elapsed_s > self.parser.settings.stale_s:
+        position_us = _time_of(report, record.time_utc_us)
+        if position_us is not None:
+            record.time_utc_us, record.time_source, record.pos_age_s = position_us, "gps", 0.0
+        elif report.elapsed_s is None or report.elapsed_s > self.parser.settings.stale_s:
             add_flag(record, "position_age")
         record.raw_key = f"{head.calling} {pdu.upper()}"
         return items + self.parser.assembler.whole(record)
@@ -166,3 +171,17 @@ class ShortData:
             else:
                 items.append(found)
         return items
+
+
+def _time_of(report: lip.Report, received_us: int) -> int | None:
+    """When a position was taken: the last such day and time before it came in, by clocks an hour apart at most."""
+    if report.moment is None:
+        return None
+    received = dt.datetime.fromtimestamp(received_us / 1e6, dt.UTC)
+    day, *time = report.moment
+    for back in range(-1, 32):
+        there = received.date() - dt.timedelta(days=back)
+        moment = dt.datetime(there.year, there.month, there.day, *time, tzinfo=dt.UTC)
+        if there.day == day and moment <= received + CLOCKS_APART:
+            return int(moment.timestamp()) * 1_000_000
+    return None

@@ -53,13 +53,13 @@ def import_(project: str, files: tuple[str, ...], format_: str, protocol: str, d
     from devices.errors import DevicesError
     from devices.formats.fields import Declared
     from devices.ingest import Order, import_file
-    from radiocov.fleet_store import area_of, fallback_folder, store_of
+    from radiocov.fleet_store import area_of, fallback_folder, road_distance, store_of
     from radiocov.project import load_project
 
     loaded = load_project(project)
     order = Order(
         Declared(device, zone, date, datum or "", track or ""), formats.load(format_) if format_ else None, protocol,
-        area_of(loaded), strict, fallback=fallback_folder(loaded),
+        area_of(loaded), strict, fallback=fallback_folder(loaded), road_distance=road_distance(loaded),
     )  # fmt: skip
     receipts, errors = [], []
     with store_of(loaded, store_url) as store:

@@ -29,7 +29,10 @@ def _public_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
               help="As people type it, when a reverse proxy stands before: https://coverage.example.org")  # fmt: skip
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
               help="Of pages, where a browser prefers none of the two.")  # fmt: skip
-def serve(project: str, host: str, port: int, database: str, public_url: str, lang: str) -> None:
+@click.option("--basemap", is_flag=True, help="Let the map fetch a basemap's tiles from the internet, for who asks.")
+def serve(
+    project: str, host: str, port: int, database: str, public_url: str, lang: str, basemap: bool
+) -> None:  # fmt: skip
     """Serve a project to field teams, managers and engineers, until Ctrl-C.
 
     The first run prints a link that signs an administrator in, once. Records come into the project's fleet store;
@@ -42,7 +45,7 @@ def serve(project: str, host: str, port: int, database: str, public_url: str, la
     """
     from radiocov.cli.service import settings_of
 
-    settings = settings_of(project, database, public_url, lang)
+    settings = settings_of(project, database, public_url, lang, basemap)
     from radiocov.web.serve import serve as run
 
     try:

@@ -12,7 +12,9 @@ from radiocov.cli.common import json_option, print_json, print_table, progress, 
 from radiocov.cli.serve import _public_url, database_option
 
 
-def settings_of(project: str, database: str = "", public_url: str = "", lang: str = "en") -> Any:
+def settings_of(
+    project: str, database: str = "", public_url: str = "", lang: str = "en", basemap: bool = False
+) -> Any:
     """Settings of a service. Raises ProjectError where the extra is not installed, or there is no project."""
     from importlib.util import find_spec
     from pathlib import Path
@@ -27,7 +29,7 @@ def settings_of(project: str, database: str = "", public_url: str = "", lang: st
     from radiocov.web.settings import Settings
 
     folder = load_project(project).folder
-    return Settings(Path(folder).absolute(), database, public_url, lang)
+    return Settings(Path(folder).absolute(), database, public_url, lang, basemap=basemap)
 
 
 @contextmanager

@@ -143,14 +143,15 @@ class _Source:
         self.at = [np.zeros(shape, np.int64) for shape in shapes]
         self.size = [np.zeros(shape, np.int64) for shape in shapes]
         self.spool = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
-        self.old: mmap.mmap | None = None
+        self.old: Any = None
         self._datasets: dict[int, Any] = {}
         if earlier is not None:
-            file = stack.enter_context(earlier.open("rb"))
-            self.old = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            for level, directory in enumerate(tiff.directories(self.old)):
-                self.at[level][:] = directory[tiff.OFFSETS].integers().reshape(shapes[level])
-                self.size[level][:] = directory[tiff.COUNTS].integers().reshape(shapes[level])
+            # read piece by piece: the pages of a mapped file would count as memory of this process
+            self.old = stack.enter_context(earlier.open("rb"))
+            with mmap.mmap(self.old.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                for level, directory in enumerate(tiff.directories(mapped)):
+                    self.at[level][:] = directory[tiff.OFFSETS].integers().reshape(shapes[level])
+                    self.size[level][:] = directory[tiff.COUNTS].integers().reshape(shapes[level])
             for level in range(len(sizes)):
                 options = {} if level == 0 else {"overview_level": level - 1}
                 self._datasets[level] = stack.enter_context(rasterio.open(earlier, **options))
@@ -199,8 +200,8 @@ class _Source:
                         self.spool.seek(start)
                         put(tiff.framed(self.spool.read(size)))
                     elif size:
-                        assert self.old is not None
-                        put(tiff.framed(self.old[start : start + size]))
+                        self.old.seek(start)
+                        put(tiff.framed(self.old.read(size)))
         return digest.hexdigest()
 
     def _directory(self, level: int, template: tiff.Directory) -> tiff.Directory:

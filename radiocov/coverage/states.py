@@ -172,6 +172,9 @@ class StateWriter:
             "receiver_losses": {
                 s.site.id: self.losses.key(s.site.receiving) for s in servers if s.receive is not None
             },
+            "talk_in_needs_dbm": {
+                s.site.id: round(chain_of(self.project, self.ground, s.site).needed_dbm, 3) for s in servers
+            },
             "services": [service.model_dump(mode="json") for service in self.project.services],
             "provenance": self._provenance(ids),
             "files": {

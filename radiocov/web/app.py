@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -22,6 +25,7 @@ from radiocov.web.refusal import Refusal
 from radiocov.web.service import Service
 from radiocov.web.settings import MIB, Settings
 
+THREADS = 12  # more of them only fight for the interpreter, and each opens the rasters for itself
 TEXT_BYTES = 8 * MIB  # sites and registers
 PUBLIC = ("/healthz", "/readyz", "/login", "/assets/{name}", "/favicon.ico", "POST /api/v1/session")
 
@@ -31,8 +35,13 @@ log = logging.getLogger("radiocov.service")
 def build_app(service: Service) -> FastAPI:
     """The ASGI application of a service, which whoever calls opens and closes."""
     settings = service.settings
+    @asynccontextmanager
+    async def few_threads(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
+        yield
+
     app = FastAPI(
-        title="radiocov", version=__version__, openapi_url=None, docs_url=None, redoc_url=None,
+        title="radiocov", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=few_threads,
         description="Uploads of signal logs, the coverage map and the runs of one project. Sign in with a token "
                     "(Authorization: Bearer) or, in a browser, with a session.",
     )  # fmt: skip

@@ -49,6 +49,8 @@ def write_backup(settings: Settings, target: Path, progress: Progress) -> dict[s
             os.chmod(partial, 0o600)
             for number, (name, path) in enumerate(found):
                 progress("writing the backup", number, len(found))
+                if not path.is_file():
+                    continue  # its team removed it meanwhile
                 with path.open("rb") as file:
                     info = archive.gettarinfo(arcname=name, fileobj=file)
                     info.uid = info.gid = 0
@@ -62,7 +64,7 @@ def write_backup(settings: Settings, target: Path, progress: Progress) -> dict[s
             info.size = len(text)
             archive.addfile(info, io.BytesIO(text))
     progress("writing the backup", len(found), len(found))
-    return {"files": len(found), "bytes": size}
+    return {"files": len(sums), "bytes": size}
 
 
 class _Summed:
@@ -149,8 +151,10 @@ def read_backup(settings: Settings, source: Path, replace: bool, progress: Progr
             if path.name not in (DUMP, "service"):
                 os.replace(path, folder / path.name)
         for path in (fresh / "service").iterdir() if (fresh / "service").is_dir() else ():
-            (settings.folder / path.name).exists() and shutil.rmtree(settings.folder / path.name)
-            os.replace(path, settings.folder / path.name)
+            target = settings.folder / path.name
+            if target.is_dir():
+                target.rmdir()  # it is empty: what was used is aside
+            os.replace(path, target)
     return {"files": len(manifest["sha256"]), "made": manifest["made"]}
 
 

@@ -6,6 +6,7 @@ receipt again.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -19,7 +20,7 @@ from devices.errors import DevicesError
 from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
 from devices.store import Store, now_us
-from radiocov.fleet_store import area_of, fallback_folder, store_of
+from radiocov.fleet_store import area_of, fallback_folder, road_distance, store_of
 from radiocov.web import lifeline
 from radiocov.web.measured import catch_up
 from radiocov.web.observe import set_up_logs
@@ -29,7 +30,7 @@ from radiocov.web.settings import Settings
 from radiocov.web.uploads import path_of
 
 CODE = "from radiocov.web.importer import main; main()"
-MOST_ATTEMPTS = 3  # of a file by which the process dies
+MOST_ATTEMPTS = 3  # of a file by which the process dies, or that runs into a fault of ours
 IDLE_S = 5.0
 FILES_BETWEEN = 50  # after so many the cells are brought up to date
 LOCK_NAME = "importer.lock"
@@ -49,15 +50,15 @@ def main() -> None:
 
 def run(db: Database, settings: Settings, line: lifeline.Lifeline) -> None:
     project = settings.project()
-    area, fallback = area_of(project), fallback_folder(project)
-    with store_of(project, settings.fleet_url) as store:
+    order = Order(area=area_of(project), fallback=fallback_folder(project), road_distance=road_distance(project))
+    with store_of(project, settings.fleet_url, say=log.info) as store:
         while not line.ended.is_set():
             try:
                 for _ in range(FILES_BETWEEN):
                     row = None if line.ended.is_set() else _next(db)
                     if row is None:
                         break
-                    _read(db, store, settings, row, area, fallback)
+                    _read(db, store, settings, row, order)
                 if not line.ended.is_set():
                     catch_up(db, store)
                 waits = _next_id(db) is None
@@ -87,16 +88,17 @@ def _next(db: Database) -> Any:
         return connection.execute(sa.select(uploads).where(uploads.c.id == found)).one()
 
 
-def _read(db: Database, store: Store, settings: Settings, row: Any, area: Any, fallback: Path) -> None:
+def _read(db: Database, store: Store, settings: Settings, row: Any, order: Order) -> None:
     if row.attempts > MOST_ATTEMPTS:
-        _end(db, row, "failed", message=f"reading it ended the importer {MOST_ATTEMPTS} times; it is kept")
+        text = f"reading it failed {MOST_ATTEMPTS} times by a fault of the service; it is kept"
+        _end(db, row, "failed", message=text)
         return
     said = json.loads(row.declared)
     try:
-        receipt = import_file(store, path_of(settings, row), Order(
-            Declared(said.get("device", ""), said.get("zone", ""), said.get("date", ""), said.get("datum", "")),
-            formats.load(said["format"]) if said.get("format") else None,
-            area=area, who=row.team, fallback=fallback))  # fmt: skip
+        receipt = import_file(store, path_of(settings, row), dataclasses.replace(
+            order, who=row.team, description=formats.load(said["format"]) if said.get("format") else None,
+            declared=Declared(said.get("device", ""), said.get("zone", ""), said.get("date", ""),
+                              said.get("datum", ""))))  # fmt: skip
     except DevicesError as error:
         text = settings.without_paths(str(error)).replace("; All of them", ". All of them")
         _end(db, row, "refused", message=text.replace(row.stored, row.name))
@@ -106,6 +108,8 @@ def _read(db: Database, store: Store, settings: Settings, row: Any, area: Any, f
         with db.write() as connection:
             connection.execute(sa.update(uploads).where(uploads.c.id == row.id).values(attempts=row.attempts - 1))
         raise
+    except Exception:  # a fault of ours: the attempt counts, and others go on
+        log.exception("a file ends the reading of it")
     else:
         _end(db, row, "done", batch=receipt["batch"],
              receipt=json.dumps(public_receipt(receipt, row.name, settings), ensure_ascii=False))  # fmt: skip

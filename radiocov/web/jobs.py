@@ -29,7 +29,8 @@ KINDS = {
 }
 CODE = (
     "from radiocov.web import lifeline; order = lifeline.take_order(); lifeline.Lifeline(interrupt=True)\n"
-    "import sys; from radiocov.cli import run; sys.exit(run(order['arguments']))"
+    "import os, sys; os.environ.update(order['environment'])\n"
+    "from radiocov.cli import run; sys.exit(run(order['arguments']))"
 )
 KEPT_CHARACTERS = 8000
 STOP_S = 30.0
@@ -150,7 +151,9 @@ class Jobs:
             write_down(connection, row.who, "", "end run", f"{row.id}: {row.kind}, {state}")
 
     def _command(self, number: int, arguments: list[str], said: list[str]) -> int:
-        child = lifeline.start(CODE, {"arguments": arguments}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        store = {"RADIOCOV_STORE": self.settings.fleet_url} if self.settings.fleet_url else {}
+        order = {"arguments": arguments, "environment": store}
+        child = lifeline.start(CODE, order, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._child = child
         if number in self._cancelled:  # it came while nothing was there to be stopped
             self._interrupt()

@@ -36,6 +36,7 @@ PROFILE = (
     "from radiocov.web.mapview import write_profile; write_profile(**order)"
 )
 PROFILE_S = 60.0
+PROFILE_WAIT_S = 5.0  # for another's; then who asks is told
 LOOK_EVERY_S = 5.0
 TILES_KEPT = 3000
 KEY_DIGITS = 16
@@ -143,7 +144,11 @@ class Maps:
         policies = read_json(self.folder / key / "ready.json")
         if policies is None:
             raise Refusal(503, "preparing", "the map of this run is being prepared", {"retry-after": "5"})
-        return (self.folder / key / f"{lang}.html").read_bytes(), policies[lang]
+        policy = policies[lang]
+        if self.settings.basemap:
+            for part in ("img-src 'self'", "connect-src 'self'"):
+                policy = policy.replace(part, f"{part} https:")
+        return (self.folder / key / f"{lang}.html").read_bytes(), policy
 
     def tile(self, key: str, state: str, layer: str, z: int, x: int, y: int, lang: str) -> bytes:
         from radiocov.maps.tiles import tile_png
@@ -166,7 +171,7 @@ class Maps:
         self.check(key)
         order = {"project_folder": str(self.settings.project_folder), "site": site, "lon": lon, "lat": lat,
                  "terminal": terminal}  # fmt: skip
-        if not self._profiles.acquire(timeout=PROFILE_S):
+        if not self._profiles.acquire(timeout=PROFILE_WAIT_S):
             raise Refusal(503, "busy", "others are looking at profiles; try again", {"retry-after": "10"})
         try:
             child = lifeline.start(PROFILE, order, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

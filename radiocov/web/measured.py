@@ -31,7 +31,7 @@ Box = tuple[float, float, float, float]
 def catch_up(db: Database, store: Store) -> None:
     """Count batches that are not counted yet; all of them anew after records were removed."""
     with db.read() as connection:
-        known = dict(connection.execute(sa.select(meta.c.key, meta.c.value)).tuples().all())
+        known = dict(connection.execute(sa.select(meta.c.key, meta.c.value)).all())
     with store.read() as connection:
         removal = connection.execute(sa.select(sa.func.coalesce(sa.func.max(fleet.removals.c.id), 0))).scalar()
         newest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(fleet.batches.c.id), 0))).scalar()

@@ -58,7 +58,7 @@ class Metrics:
         """In the format of Prometheus."""
         with db.read() as connection:
             query = sa.select(uploads.c.state, sa.func.count()).group_by(uploads.c.state)
-            counts = dict(connection.execute(query).tuples().all())
+            counts = dict(connection.execute(query).all())
         for state in STATES:
             self.uploads.labels(state).set(counts.get(state, 0))
         return generate_latest(self.registry)

@@ -16,9 +16,11 @@ from radiocov.web.observe import set_up_logs
 from radiocov.web.service import Service
 from radiocov.web.settings import Settings
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 GRACE_S = 20  # for requests under way
 CONNECTIONS = 500
 KEEP_ALIVE_S = 20
+SWITCH_S = 0.001  # the thread that answers gets its turn soon after one that draws a tile
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -35,14 +37,18 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         with Service(settings) as service:
             set_up_logs()
             say(f"radiocov serves {service.project.project.name} on {address}")
+            if host not in LOOPBACK and not settings.is_https:
+                say("warning: other computers can reach it without HTTPS, and tokens and positions go in the open; "
+                    "put a proxy before it and say --public-url https://...")  # fmt: skip
             if not auth.has_admin(service.db):
                 link = auth.one_time_link(service.db, settings.limits, address, "first run")
                 say(f"no administrator yet: open this within an hour, it works once\n{link}")
             config = uvicorn.Config(
-                build_app(service), log_config=None, access_log=False, server_header=False, ws="none", lifespan="off",
+                build_app(service), log_config=None, access_log=False, server_header=False, ws="none", lifespan="on",
                 proxy_headers=True, forwarded_allow_ips="127.0.0.1", limit_concurrency=CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=GRACE_S,
             )  # fmt: skip
+            sys.setswitchinterval(SWITCH_S)
             uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -54,7 +54,7 @@ class Service:
         lock_project(self._lock, settings)
         try:
             settings.uploads_folder.mkdir(exist_ok=True, mode=0o700)
-            self.store = store_of(self.project, settings.fleet_url)
+            self.store = store_of(self.project, settings.fleet_url, say=log.info)
             self.store.patience_s = FLEET_PATIENCE_S
             self.db = Database(settings)
             self.jobs = Jobs(self.db, settings)

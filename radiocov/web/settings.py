@@ -37,13 +37,15 @@ class Limits:
 @dataclass(frozen=True)
 class Settings:
     """database: postgresql://... for everything, or "" for SQLite files. public_url: as people type it, without a
-    slash at the end; cookies are for HTTPS alone where it is https."""
+    slash at the end; cookies are for HTTPS alone where it is https. basemap: whether the map page may fetch
+    tiles of one from other servers."""
 
     project_folder: Path
     database: str = ""
     public_url: str = ""
     lang: str = "en"
     limits: Limits = field(default_factory=Limits)
+    basemap: bool = False
 
     @property
     def folder(self) -> Path:

@@ -199,7 +199,7 @@ class Server:
         with Database(Settings(self.folder, self.database)) as db, db.read() as connection:
             rows = connection.execute(sa.select(uploads)).all()
         with Store(self.database or self.folder / "fleet.sqlite") as store, store.read() as connection:
-            records = connection.execute(sa.select(sa.func.count()).select_from(schema.records)).scalar()
+            records = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(schema.blocks.c.rows), 0))).scalar()
         told = sum(json.loads(row.receipt)["rows_read"] for row in rows if row.receipt)
         return {row.id: (row.state, row.offset) for row in rows}, told, records
 
@@ -315,7 +315,7 @@ def postgres() -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="50 teams, 100 files, 10 kills")
-    sizes = {"teams": 10, "files": 20, "rows": 5000, "readers": 20, "kills": 4, "fault-files": 10}
+    sizes = {"teams": 10, "files": 20, "rows": 5000, "readers": 20, "kills": 4, "fault-files": 25}
     for name, value in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
     parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")

@@ -1,8 +1,10 @@
 """radiocov acceptance: the plan for a field team, and logs judged against it."""
 
 import csv
+import dataclasses
 import io
 import json
+import shutil
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,10 +14,20 @@ import pytest
 import shapely
 
 from radiocov.coverage.results import open_state
+from radiocov.network import write_sites
 from targets.rasterize import Plane
 from targets.roadways import at_points
 
 GPX = "{http://www.topografix.com/GPX/1/1}"
+TALK_IN = """
+[[services]]
+id = "handheld-hip"
+terminal = "handheld-hip"
+[[services]]
+id = "vehicle"
+terminal = "vehicle"
+direction = "talk-in"
+"""
 LOG = ("--datum", "wgs84", "-q")
 
 
@@ -157,6 +169,24 @@ def test_talk_in_that_was_measured_counts_as_measured(made, radiocov, small_comp
     assert back_in["share"] == 1.0 and both["passed"] == out["passed"]
 
 
+def test_measured_talk_in_is_held_against_the_site_s_own_receiver(made, radiocov, small_computed, tmp_path):
+    """Sites with 5 dB more diversity gain than [base] need 5 dB less at their port."""
+    back = write_drive(made, small_computed, tmp_path / "in.csv", -10.0, roads=2, direction="talk_in", device="SITE")
+    margins, of_base = [], made.inputs_of(small_computed).project.base.diversity_gain_db
+    for name, gain in (("plain", of_base), ("better", of_base + 5.0)):
+        project = shutil.copytree(small_computed, tmp_path / name)
+        with (project / "project.toml").open("a") as file:
+            file.write(TALK_IN)
+        sites = made.inputs_of(project).sites
+        write_sites(project / "sites.csv", [dataclasses.replace(s, rx_diversity_db=gain) for s in sites])
+        assert radiocov("coverage", project, "-q").code == 0
+        ran = radiocov("acceptance", project, back, "--measured-with", "vehicle", "--csv", *LOG)
+        roads = [r for r in csv.DictReader(io.StringIO(ran.out)) if r["class"] == "highway" and r["margin_db"]]
+        margins.append({r["tile"]: float(r["margin_db"]) for r in roads})
+    assert len(margins[0]) > 10 and margins[0].keys() == margins[1].keys()
+    assert all(margins[1][k] - margins[0][k] == pytest.approx(5.0, abs=0.02) for k in margins[0])
+
+
 def test_only_the_tiles_of_a_plan_count(radiocov, small_computed, drive, tmp_path):
     # with even odds a hundred tiles do, fewer than there are
     radiocov("acceptance", "plan", small_computed, "-o", tmp_path, "--confidence", "0.5", "-q")
@@ -203,6 +233,31 @@ def test_logs_from_the_fleet_store(radiocov, computed, drive):
     assert outcome(better)["passed"] >= outcome(stored)["passed"]
     rows = csv.DictReader(io.StringIO(radiocov("acceptance", computed, "--measured-with", "vehicle", "--csv").out))
     assert max(float(r["level_dbm"]) for r in rows if r["level_dbm"]) > -40
+
+
+def test_a_drive_on_another_datum_than_declared_is_told(radiocov, small_computed, drive, tmp_path):
+    from devices.datum import from_wgs84
+
+    with open(drive, newline="") as file:
+        rows = list(csv.DictReader(file))
+    places = (np.array([float(row[name] or "nan") for row in rows]) for name in ("lat", "lon"))
+    lat, lon = from_wgs84(*places, "gcj02")
+    for row, *place in zip(rows, lat, lon, strict=True):
+        row["lat"], row["lon"] = ("" if np.isnan(value) else f"{value:.6f}" for value in place)
+    with open(tmp_path / "moved.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    store = ("--store", tmp_path / "fleet.sqlite", "--json")
+    told = []
+    moved = tmp_path / "moved.csv"
+    for log, datum in ((drive, "wgs84"), (moved, "wgs84"), (moved, "gcj02")):
+        ran = radiocov("acceptance", small_computed, log, "--measured-with", "vehicle", "--json", "--datum", datum)
+        told.append(any("--datum gcj02" in note for note in json.loads(ran.out)["notes"]))
+    assert told == [False, True, False]
+    ran = radiocov("logs", "import", small_computed, tmp_path / "moved.csv", *LOG, *store)
+    (receipt,) = json.loads(ran.out)["receipts"]
+    assert any("off the project's roads" in note for note in receipt["notes"])
 
 
 def test_bad_input_is_one_line(radiocov, small_computed, drive, tmp_path):

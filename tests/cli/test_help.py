@@ -8,7 +8,8 @@ import pytest
 
 from radiocov.cli import COMMANDS
 
-HEAVY = {"numpy", "numba", "rasterio", "pyproj", "scipy", "shapely", "pydantic", "plotly", "rich", "pyogrio"}
+HEAVY = {"numpy", "numba", "rasterio", "pyproj", "scipy", "shapely", "pydantic", "plotly", "rich", "pyogrio",
+         "fastapi", "uvicorn", "sqlalchemy", "jinja2"}  # fmt: skip
 START = "from radiocov.cli import main; main()"
 
 

@@ -172,3 +172,32 @@ def test_another_store_by_option_and_by_environment(radiocov, project, log, tmp_
     assert "A1" in radiocov("fleet", "list", project).out
     done = radiocov("fleet", "list", project, "--store", "postgresql://nobody@127.0.0.1:9/none")
     assert done.code == 3 and "postgresql://nobody@127.0.0.1:9/none: connection" in done.err
+
+
+def test_a_store_of_one_row_a_record_is_converted_and_says_so_once(radiocov, project, log):
+    import sqlite3
+
+    from devices import query, schema
+    from devices.store import Store
+
+    columns = ("device", "time_us", "identity", "occurrence", "batch", "row_no", "context", *schema.RECORD_NUMBERS)
+    radiocov("logs", "import", project, log, "--datum", "wgs84")
+    with Store(project / "fleet.sqlite") as store:
+        [block] = query.numbers(store, query.Wanted(), columns)
+    with sqlite3.connect(project / "fleet.sqlite") as old:
+        old.execute("drop table blocks")
+        old.execute(f"create table records ({', '.join(columns)}, raw_ref, "
+                    "primary key (device, time_us, identity, occurrence)) without rowid")  # fmt: skip
+        old.executemany(f"insert into records values ({', '.join('?' * len(columns))}, null)",
+                        zip(*(block[name].tolist() for name in columns), strict=True))  # fmt: skip
+        old.execute("update meta set value = '1' where key = 'schema'")
+    old.close()
+    first = radiocov("fleet", "show", project, "A1", "--json")
+    assert first.code == 0 and json.loads(first.out)["records"] == 30
+    assert "brought to the present form, once: 0 so far" in first.err
+    assert not radiocov("fleet", "show", project, "A1", "--json").err
+    again = radiocov("logs", "import", project, log, "--datum", "wgs84", "--json")
+    assert json.loads(again.out)["receipts"][0]["repeated"]
+    log.write_text(LOG + "\n")
+    again = radiocov("logs", "import", project, log, "--datum", "wgs84", "--json")
+    assert json.loads(again.out)["receipts"][0]["duplicate"] == 60

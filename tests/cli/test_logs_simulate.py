@@ -7,6 +7,9 @@ import statistics
 import pytest
 import rasterio
 
+from devices.query import Wanted, names, numbers
+from devices.store import Store
+
 
 def states(folder):
     return [state["state"] for state in json.loads((folder / "out" / "manifest.json").read_text())["states"]]
@@ -61,3 +64,27 @@ def test_without_a_route_it_drives_round_the_middle(computed, radiocov, tmp_path
     assert ran.code == 0 and "(SYNTHETIC)" in ran.out
     ran = radiocov("logs", "replay", tmp_path / "x.journal")
     assert ran.code == 0 and "00001001" in ran.out
+
+
+@pytest.mark.parametrize("suffix", ["csv", "journal"])
+def test_what_is_simulated_says_so_in_the_store_and_proves_nothing(small_computed, radiocov, tmp_path, suffix):
+    out, store = tmp_path / f"day.{suffix}", tmp_path / "fleet.sqlite"
+    ran = radiocov("logs", "simulate", small_computed, "--seconds", "900", "--speed-kmh", "72", "--to", out,
+                   "--start", "2026-01-01T08:00:00", "-q")  # fmt: skip
+    assert ran.code == 0, ran.err
+    ran = radiocov("logs", "import", small_computed, out, "--store", store, "--datum", "wgs84", "--json")
+    (receipt,) = json.loads(ran.out)["receipts"]
+    assert receipt["flagged"]["synthetic"] == receipt["accepted"] > 100
+    with Store(store) as opened:
+        contexts = names(opened).contexts
+        used = {int(context) for block in numbers(opened, Wanted(), ("context",)) for context in block["context"]}
+    assert used and all("synthetic" in contexts[context]["flags"].split() for context in used)
+    for logs in ([out, "--datum", "wgs84"], ["--store", store]):
+        ran = radiocov("acceptance", small_computed, *logs, "--measured-with", "vehicle", "--check", "--json", "-q")
+        assert ran.code == 1, ran.err
+        answer = json.loads(ran.out)
+        assert answer["met"] is False
+        assert answer["simulated"] == answer["rows"]["used"] > 100
+        assert "SIMULATED" in " ".join(answer["notes"])
+    ran = radiocov("acceptance", small_computed, out, "--datum", "wgs84", "--measured-with", "vehicle", "--check")
+    assert ran.code == 1 and "SIMULATED" in ran.out + ran.err

@@ -46,3 +46,10 @@ def test_outside_china_and_on_other_datums_nothing_moves():
         moved = datum.to_wgs84(lat, lon, name)
         assert (moved[0][0], moved[1][0]) == (51.9, -8.3) and moved[0][1] != 41.8
     assert np.isnan(datum.to_wgs84(np.array([np.nan]), np.array([np.nan]), "gcj02")[0][0])
+
+
+@pytest.mark.parametrize("name", ["wgs84", "gcj02", "bd09"])
+def test_back_and_forth_is_the_same_place(name):
+    lat, lon = np.array([41.8, 23.1, 10.0]), np.array([123.4, 113.3, 10.0])
+    found = datum.to_wgs84(*datum.from_wgs84(lat, lon, name), name)
+    assert np.abs(np.array(found) - [lat, lon]).max() < 1e-7

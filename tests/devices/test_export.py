@@ -20,7 +20,7 @@ from devices.export import export_cells, export_records
 from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
 from devices.query import Wanted
-from devices.store import now_us
+from devices.store import Store, now_us
 
 HEADER = "time,device_id,lat,lon,rssi_dbm,site_id\n"
 START = 1764403200000000  # 2025-11-29T08:00:00Z
@@ -191,3 +191,19 @@ def test_removed_positions_are_not_left_in_the_file(sqlite, tmp_path):
     assert any(place in file.read_bytes() for file in files if file.exists())
     retention.remove_old(sqlite, 30)
     assert not any(place in file.read_bytes() for file in files if file.exists())
+
+
+def test_an_export_that_is_imported_keeps_what_was_noted(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("time,device_id,lat,lon,rssi_dbm,hdop,flags\n2025-11-29T08:00:00Z,A1,41.8,123.4,-80,99,synthetic\n"
+                    "2025-11-29T08:00:01Z,A1,41.8,123.4,-80,1,\n")  # fmt: skip
+    noted = []
+    for number in range(2):
+        with Store(tmp_path / f"{number}.sqlite") as store:
+            import_file(store, path, Order(Declared(datum="wgs84")))
+            known = query.names(store).contexts
+            [block] = query.numbers(store, Wanted(), ("context",))
+            noted.append([known[context]["flags"] for context in block["context"].tolist()])
+            path = tmp_path / "out.csv"
+            export_records(store, Wanted(), path)
+    assert noted == [["hdop_range synthetic", ""]] * 2

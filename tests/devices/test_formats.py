@@ -346,7 +346,7 @@ def test_no_bytes_crash_a_reader(tmp_path_factory, data, prefix):
 
 def test_every_field_of_the_generic_format_has_a_chinese_heading_where_people_write_it():
     generic = formats.load("generic")
-    assert set(generic.fields) == set(FIELDS)
+    assert set(generic.fields) == {*FIELDS, "flags"}
     for name in ("device_id", "lat", "lon", "rssi_dbm", "site_id", "speed_mps", "ber_percent", "freq_hz"):
         assert any(not heading.isascii() for heading in generic.fields[name].headings), name
 
@@ -358,3 +358,23 @@ def test_an_unknown_format_is_told_with_the_nearest():
         DevicesError, match=r"mine.toml: no such description; `radiocov logs formats generic > mine.toml`"
     ):
         formats.load("mine.toml")
+
+
+def test_what_was_noted_of_rows_before_is_kept_and_only_what_can_be_noted(tmp_path):
+    path = tmp_path / "canonical.csv"
+    flags = ["synthetic", "", "hdop_range Synthetic", "position_age", "lunar_range 17"]
+    lines = [f"2025-11-29T08:00:0{at}Z,A1,-80,{words}\n" for at, words in enumerate(flags)]
+    path.write_text("time,device_id,rssi_dbm,flags\n" + "".join(lines))
+    found, rejected, reading = read(path)
+    kept = ["synthetic", "", "hdop_range synthetic", "position_age", "flags_word"]
+    assert found.column("flags").to_pylist() == kept
+    assert reading.profile == "generic/1" and not rejected
+    mine = parse_description(
+        """name = "mine"
+        [time]
+        column = "time"
+        [fields]
+        rssi_dbm = { column = "rssi_dbm" }
+        flags = { column = "kind", map = { "exercise" = "synthetic" } }""", "mine.toml")  # fmt: skip
+    path.write_text("time,rssi_dbm,kind\n2025-11-29T08:00:00Z,-80,Exercise\n2025-11-29T08:00:01Z,-80,\n")
+    assert read(path, mine)[0].column("flags").to_pylist() == ["synthetic", ""]

@@ -14,15 +14,18 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devices import schema
+from devices import query, schema
+from devices.draft import reject_table
 from devices.errors import DevicesError
 from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
+from devices.reject_files import RejectFile
 from devices.store import Store
 
 _spec = importlib.util.spec_from_file_location("devices_conftest", Path(__file__).parent / "conftest.py")
@@ -35,12 +38,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def content(store) -> Counter:
     """What is in the store: how often each row's visible values stand there."""
-    r, h = schema.records, schema.handsets
-    with store.read() as connection:
-        found = connection.execute(
-            sa.select(h.c.device_id, r.c.time_us, r.c.lat, r.c.lon, r.c.rssi_dbm).join(h, h.c.id == r.c.device)
-        )
-        return Counter(tuple(row) for row in found)
+    names = query.names(store).devices
+    columns = ("device", "time_us", "lat", "lon", "rssi_dbm")
+    found: Counter = Counter()
+    for block in query.numbers(store, query.Wanted(), columns):
+        for device, *values in zip(*(block[name].tolist() for name in columns), strict=True):
+            found[(names[device], *values)] += 1
+    return found
 
 
 def put(store, path: Path, lines: list[str], name: str = "log.csv") -> dict:
@@ -305,11 +309,12 @@ def test_a_store_of_a_newer_version_is_refused_and_an_older_one_is_brought_up(st
     def second(connection) -> None:
         connection.execute(sa.text("alter table handsets add column colour text"))
 
-    monkeypatch.setitem(schema.MIGRATIONS, 2, second)
+    newest = max(schema.MIGRATIONS)
+    monkeypatch.setitem(schema.MIGRATIONS, newest + 1, second)
     with Store(store_url) as store, store.read() as connection:
         assert "colour" in {column["name"] for column in sa.inspect(connection).get_columns("handsets")}
-    monkeypatch.delitem(schema.MIGRATIONS, 2)
-    with pytest.raises(DevicesError, match="version 2.*knows 1; update radiocov"):
+    monkeypatch.delitem(schema.MIGRATIONS, newest + 1)
+    with pytest.raises(DevicesError, match=f"version {newest + 1}.*knows {newest}; update radiocov"):
         Store(store_url)
 
 
@@ -338,3 +343,32 @@ def test_hash_of_identity_is_fixed_for_all_time():
 
 HASH_TEXT = -4567305806774095837
 HASHES = [-8796826076356873576, -203199701734926110]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is of POSIX")
+def test_what_a_killed_import_left_beside_its_log_goes_with_the_next(sqlite, tmp_path):
+    """And what an import that still works holds stays."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+from devices import writing
+from devices.formats.fields import Declared
+from devices.ingest import Order, import_file
+from devices.store import Store
+writing.Writer.flush = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+with Store(sys.argv[1]) as store:
+    import_file(store, Path(sys.argv[2]), Order(Declared(zone="UTC", datum="wgs84")))
+"""
+    file = tmp_path / "a.csv"
+    file.write_text(log(*rows(30), "when,A1,41.8,123.4,-80"))
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "other.sqlite"), str(file)], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    [left] = tmp_path.glob(".a.csv.rejects.csv.*.part")
+    working = RejectFile(tmp_path / "b.csv", tmp_path)
+    working.add(reject_table([1], "rssi_dbm", pa.array(["x"]), "not_a_number"), "")
+    assert not left.exists()
+    left.write_text("row")
+    receipt = import_file(sqlite, file, ORDER)
+    assert not left.exists() and receipt["rejected"] == 1
+    [held] = tmp_path.glob(".*.part")
+    assert working.keep() == tmp_path / "b.csv.rejects.csv" and not held.exists()

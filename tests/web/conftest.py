@@ -78,13 +78,13 @@ class Server:
         self.process.stdout.close()
         self.log.close()
 
-    def stop(self) -> int:
-        """Its exit code after a polite end."""
+    def stop(self, for_good: bool = True) -> int:
+        """Its exit code after a polite end; clients are of use again after another start unless it is for good."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(60)
         self.process.stdout.close()
         self.log.close()
-        for client in self._clients:
+        for client in self._clients if for_good else ():
             client.close()
         return code
 

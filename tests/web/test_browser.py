@@ -111,6 +111,17 @@ def test_a_manager_sees_map_and_targets_and_nothing_to_change(person):
     assert links == ["Coverage map", "Measured"]
 
 
+def test_measured_cells_come_into_sight_by_themselves(person, served, ways):
+    upload = ways.bring(served.client("field", "Cells"), ways.log(*ways.rows(600, "SIGHT")).encode())
+    assert upload["state"] == "done"
+    manager = served.client("manager")
+    box = "west=123&south=41&east=124&north=42"
+    ways.until(lambda: manager.get(f"/api/v1/cells?{box}").json()["cells"])
+    page = person("engineer")
+    page.goto(f"{served.url}/measured")
+    page.wait_for_function("() => Number(document.getElementById('track').dataset.drawn) >= 4")
+
+
 def test_the_manager_reads_chinese(person):
     page = person("manager", "Wang", locale="zh-CN")
     page.wait_for_url("**/map/*/", timeout=90_000)

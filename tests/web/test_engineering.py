@@ -144,10 +144,7 @@ def test_a_polite_end_loses_nothing(own_server, ways):
     data = ways.log(*ways.rows(3000, "END")).encode()
     upload = ways.announce(team, data).json()
     assert ways.patch(team, upload["id"], 0, data).json()["state"] == "queued"
-    own_server.process.terminate()
-    assert own_server.process.wait(60) == 0
-    own_server.process.stdout.close()
-    own_server.log.close()
+    assert own_server.stop(for_good=False) == 0
     own_server.start()
     assert ways.ended(team, upload["id"])["receipt"]["rows_read"] == 3000
 

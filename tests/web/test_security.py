@@ -8,9 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from radiocov.files import write_json
 from radiocov.web import auth
 from radiocov.web.limits import Rate
+from radiocov.web.mapview import Maps, page_csp
 from radiocov.web.refusal import Refusal
+from radiocov.web.settings import Settings
 
 HOSTILE = "<script>document.title='hacked'</script>\"'><img src=x onerror=alert(1)>"
 STRICT = {
@@ -170,3 +173,20 @@ def test_tokens_that_cannot_be(server, name, role, days):
 
     with Database(Settings(server.folder)) as db, pytest.raises(DevicesError):
         auth.create_token(db, name, role, days, "tests")
+
+
+@pytest.mark.parametrize("basemap", [False, True])
+def test_only_a_service_that_was_told_to_lets_tiles_of_a_basemap_in(tmp_path, basemap):
+    folder = tmp_path / "service" / "map"
+    out = tmp_path / "out"
+    out.mkdir()
+    maps = Maps(Settings(tmp_path, basemap=basemap), out)
+    (out / "manifest.json").write_text("{}")
+    key = maps.key
+    (folder / key).mkdir(parents=True)
+    (folder / key / "en.html").write_text("<p>")
+    write_json(folder / key / "ready.json", {"en": page_csp("<p>")})
+    _, policy = maps.page(key, "en")
+    parts = dict(part.split(" ", 1) for part in policy.split("; ") if " " in part)
+    assert all(("https:" in parts[name].split()) is basemap for name in ("img-src", "connect-src"))
+    assert "https:" not in parts["script-src"]

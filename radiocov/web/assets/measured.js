@@ -9,8 +9,15 @@ async function load() {
 }
 
 trackMap.onMove(() => load().catch((error) => problem(error.message)));
-(async () => {
-  const whole = await ask('GET', '/api/v1/cells?west=-180&south=-85&east=180&north=85');
-  trackMap.fit(whole.cells);
-  await load();
-})().catch((error) => problem(error.message));
+/** Closer and closer, because the whole world comes as a few large cells. */
+async function begin() {
+  let found = await ask('GET', '/api/v1/cells?west=-180&south=-85&east=180&north=85');
+  let before = Infinity;
+  while (found.cells.length && found.side_m < before) {
+    before = found.side_m;
+    const half = found.side_m / 111195 / 2;
+    trackMap.fit(found.cells.flatMap(([lat, lon]) => [[lat - half, lon - half], [lat + half, lon + half]]));
+    found = await load();
+  }
+}
+begin().catch((error) => problem(error.message));

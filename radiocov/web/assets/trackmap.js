@@ -73,6 +73,7 @@ const trackMap = (() => {
       brush.arc(x, y, 4.5, 0, 2 * Math.PI);
       brush.fillStyle = colour(level);
       brush.fill();
+      if (points.length > 300) continue; // rims of so many would hide the colours
       brush.lineWidth = 1;
       brush.strokeStyle = '#fff';
       brush.stroke();

@@ -206,8 +206,10 @@ def test_row_38_lip_with_21_digits_a_wrong_length_and_the_long_form(live):
         assert (record.lat, record.lon) == pytest.approx((44.938642, 26.044346), abs=1e-6)
         assert record.pos_age_s == 300 and record.flags == "position_age"
     long = live.parse("tetra-pei", (0, head.format(168, "0A4DD400000000000000005FE0002308517A100060")))
-    assert not long.records and long.counts["lip_unsupported"] == 1
-    assert "long location report" in long.rejects[0].reason
+    assert [(record.lat, record.flags) for record in long.records] == [(None, "position_age position_zero")]
+    other = live.parse("tetra-pei", (0, head.format(168, "0A51D400000000000000005FE0002308517A100060")))
+    assert not other.records and other.counts["lip_unsupported"] == 1
+    assert "which is no report" in other.rejects[0].reason
 
 
 def test_row_39_the_same_message_four_times_is_one_record(live):
@@ -296,3 +298,15 @@ def test_row_40_the_thread_that_reads_survives_an_unplugged_pseudo_terminal():
     with pytest.raises(LinkError, match="was unplugged"):
         for _ in range(10):
             link.read()
+
+
+def test_noise_that_comes_byte_by_byte_is_told_once():
+    from devices.protocols.base import Counts, Watch
+    from devices.settings import Settings
+    from devices.streams import Chunk
+
+    watch = Watch(Settings(), Counts())
+    told = [event for at in range(3000) for event in watch.feed(Chunk(b"\x81", at, at * 10**8, "p"), False)]
+    assert [event.kind for event in told] == ["noise"]
+    clean = Watch(Settings(), Counts())
+    assert not [event for at in range(300) for event in clean.feed(Chunk(b"text\r\n", at, at * 10**8, "p"), False)]

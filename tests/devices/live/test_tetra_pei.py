@@ -1,6 +1,7 @@
 """TETRA terminals: real lines, their quirks, and what becomes of levels, cells and positions."""
 
 import csv
+import datetime as dt
 
 import pytest
 from hypothesis import given
@@ -180,6 +181,57 @@ def test_location_reports_come_back_within_their_resolution(lat, lon, velocity, 
     assert (report.lat, report.lon) == pytest.approx((lat, lon), abs=1.1e-5)
     assert report.error_m == 2000 and report.reason == 10 and report.elapsed_s == 5
     assert report.speed_mps == pytest.approx((velocity if velocity <= 28 else 16 * 1.038 ** (velocity - 13)) / 3.6)
+
+
+def test_a_captured_long_report_is_read_with_its_own_time(live, samples):
+    with open(samples / "tetra_lip_pdus.csv", newline="") as file:
+        pdu = list(csv.DictReader(file))[2]["hex"]
+    report = lip.location_report(pdu)
+    assert (report.lat, report.lon) == pytest.approx((52.234218, 11.015854), abs=1e-6)
+    assert report.moment == (14, 15, 29, 42) and report.reason == 129
+    sent = f"\r\n+CTSDSR: 12,1234567,0,9876543,0,{len(pdu) * 4}\r\n{pdu}\r\n"
+    (record,) = live.parse("tetra-pei", (0, sent)).records
+    when = dt.datetime.fromtimestamp(record.time_utc_us / 1e6, dt.UTC)
+    assert (when.day, when.hour, when.minute, when.second) == (14, 15, 29, 42)
+    assert record.time_source == "gps" and record.pos_age_s == 0 and not record.flags
+
+
+def _in_hex(bits: str) -> str:
+    """A location message of whole hexadecimal digits, filled up with zeros."""
+    return "0A" + "".join(f"{int(bits[i : i + 4].ljust(4, '0'), 2):X}" for i in range(0, len(bits), 4))
+
+
+@given(st.floats(-89.9, 89.9), st.floats(-179.9, 179.9), st.integers(0, 126), st.integers(0, 255), st.integers(0, 62),
+       st.sampled_from(sorted(lip.SHAPES)), st.integers(0, 7), st.integers(0, 2))  # fmt: skip
+def test_long_reports_of_every_shape_velocity_and_time(lat, lon, speed, course, uncertainty, shape, velocity, time):
+    """Widths as ETSI TS 100 392-18-1 gives them for the whole of each part, so that its pieces are checked."""
+    shape_bits = {1: 0, 2: 6, 3: 23, 4: 12, 5: 18, 6: 35, 7: 21, 8: 38, 10: 3}[shape]
+    rest = f"{uncertainty:06b}" if shape in (2, 3, 5, 6, 7, 8) else "010"[: 3 if shape == 10 else 0]
+    place = f"{round(lon * 2**25 / 360) & 0x1FFFFFF:025b}{round(lat * 2**24 / 180) & 0xFFFFFF:024b}"
+    width, course_at = {0: (0, 0), 1: (7, 0), 2: (10, 0), 3: (15, 0), 4: (21, 0), 5: (15, 7), 6: (21, 10),
+                        7: (32, 21)}[velocity]  # fmt: skip
+    moving = f"{speed:07b}"[: width].ljust(width, "0")
+    if course_at:
+        moving = moving[:course_at] + f"{course:08b}" + moving[course_at + 8 :]
+    when = ["", "01", f"{7:05b}{23:05b}{59:06b}{58:06b}"][time]
+    bits = f"010011{time:02b}{when}{shape:04b}{place}{rest.ljust(shape_bits, '0')}{velocity:03b}{moving}00{9:08b}"
+    report = lip.location_report(_in_hex(bits))
+    assert (report.lat, report.lon) == pytest.approx((lat, lon), abs=1.1e-5) and report.reason == 9
+    assert report.moment == ((7, 23, 59, 58) if time == 2 else None)
+    assert report.elapsed_s == (300 if time == 1 else None)
+    assert report.course_deg == (course * 360 / 256 if course_at and speed else None)
+    assert (report.speed_mps is None) == (velocity == 0)
+    if shape in (2, 3, 5, 6, 7, 8):
+        assert report.error_m == pytest.approx(2 * 1.2 ** (uncertainty + 5) - 4)
+    with pytest.raises(lip.LipError, match="cut off"):
+        lip.location_report(_in_hex(bits[:-8]))
+
+
+@pytest.mark.parametrize("bits, why", [("01" "0100", "kind 4"), ("01" "0011" "11" + "0" * 99, "reserved"),
+                                       ("01" "0011" "00" "1001" + "0" * 120, "shape 9")])  # fmt: skip
+def test_other_location_messages_are_rejected_with_the_reason(bits, why):
+    with pytest.raises(lip.LipError, match=why):
+        lip.location_report(_in_hex(bits))
 
 
 PDU = "0A112853A9FF4D4FFFE810"
