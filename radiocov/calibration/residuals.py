@@ -29,9 +29,8 @@ def with_field(calibration: Calibration, cells: Cells, crs: str, field: Field | 
     days_db = between_days(cells, cells.level_dbm - level)
     if days_db:
         field = dataclasses.replace(field, nugget_db=math.hypot(field.nugget_db, days_db))
-        sigma = {
-            name: dataclasses.replace(e, value=math.hypot(e.value, days_db)) for name, e in calibration.sigma_db.items()
-        }
+        wider = {k: math.hypot(e.value, days_db) for k, e in calibration.sigma_db.items()}
+        sigma = {k: dataclasses.replace(e, value=wider[k]) for k, e in calibration.sigma_db.items()}
         seen = frozenset((cells.sites[s], int(day)) for s, day in {*zip(cells.site.tolist(), cells.day, strict=True)})
         provenance = {**calibration.provenance, "day_db": round(days_db, 2)}
         calibration = dataclasses.replace(

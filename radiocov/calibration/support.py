@@ -1,8 +1,8 @@
 """Whether the ground explains anything: the model's excess loss, or a line over distance in its place.
 
 Over coarse terrain, excess loss may have nothing to do with what stands between the antennas. A weight found beside a
-prior that trusts it stays half-way, and predicts worse than a line where nobody drove. So a fit that would take half of
-the loss off is set against one that takes all of it, with one number less, and has to be clearly likelier to stay.
+prior that trusts it stays half-way, and predicts worse than a line where nobody drove. So a fit that would take half
+of the loss off is set against one that takes all of it, with one number less, and has to be clearly likelier to stay.
 """
 
 from __future__ import annotations
