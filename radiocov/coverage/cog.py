@@ -307,16 +307,18 @@ class _Pyramid:
         for layer in self.layers:
             values = np.empty((len(layer.bands), height, width), layer.dtype)
             half = BLOCK // 2
+            earlier = None
             for (down, right), child in children.items():
                 part = values[:, down * half : (down + 1) * half, right * half : (right + 1) * half]
                 if part.size == 0:
                     continue
-                fine = (
-                    child[layer.name] if child is not None
-                    else self.sources[layer.name].earlier_block(level - 1, 2 * row + down, 2 * col + right)
-                )  # fmt: skip
-                # nearest: a mean of dBm or of server numbers would be a value that nothing has
-                part[:] = fine[:, ::2, ::2]
+                if child is None:  # unchanged, and so is what the earlier overview has of it
+                    if earlier is None:
+                        earlier = self.sources[layer.name].earlier_block(level, row, col)
+                    part[:] = earlier[:, down * half : (down + 1) * half, right * half : (right + 1) * half]
+                else:
+                    # nearest: a mean of dBm or of server numbers would be a value that nothing has
+                    part[:] = child[layer.name][:, ::2, ::2]
             arrays[layer.name] = values
             self.sources[layer.name].put(level, row, col, encode(layer, values))
         return arrays
