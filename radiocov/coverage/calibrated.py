@@ -83,6 +83,8 @@ class MapCalibration:
         ranges = {name: _Seen.of(calibration.validity.get(name)) for name in
                   ("distance_km", "tx_height_m", "frequency_mhz")}  # fmt: skip
         self._distance, self._height, self._frequency = ranges.values()
+        # A weight that takes excess loss off was found behind what was measured; what stands higher counts in full
+        self.most_excess_db = float((calibration.validity.get("excess_db") or [0.0, math.inf])[1])
 
     def corrected(self, server: Server) -> Server:
         """The server with its losses corrected."""
@@ -211,14 +213,16 @@ class CorrectedLoss:
         mean, _ = self.map.field.of(self.site, part)
         _correct(
             raw, self.map.ground.clutter_class[part.slices], part.top - row0, part.left - col0, grid.resolution_m,
-            self.free_space_db, self.class_db, self.slope_db, self.excess, *mean, out,
+            self.free_space_db, self.class_db, self.slope_db, self.excess,
+            self.map.most_excess_db if self.excess > 0.0 else math.inf, *mean, out,
         )  # fmt: skip
         return out
 
 
 @kernel
 def _correct(
-    loss, classes, d_row, d_col, step_m, free_space_db, class_db, slope_db, excess, nodes, step, top, left, out
+    loss, classes, d_row, d_col, step_m, free_space_db, class_db, slope_db, excess, most_excess_db, nodes, step, top,
+    left, out,
 ):  # fmt: skip
     """Loss less correction, row by row; NaN stays."""
     width = loss.shape[1]
@@ -231,7 +235,7 @@ def _correct(
             out[r, c] = 0.5 * log10(max(east * east + north * north, 1e-6))
         for c in range(width):
             x = np.float64(out[r, c])
-            over = loss[r, c] - (free_space_db + 20.0 * x)
+            over = min(loss[r, c] - (free_space_db + 20.0 * x), most_excess_db)
             out[r, c] = loss[r, c] - (class_db[classes[r, c]] + slope_db * x + excess * over + field[c])
 
 

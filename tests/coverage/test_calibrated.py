@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from radiocov.calibration.files import model_facts, write_calibration
 from radiocov.calibration.kriging import Kriging
 from radiocov.calibration.model import Calibration, Effect, Field, Residuals
 from radiocov.compliance import error_model
+from radiocov.coverage.calibrated import MapCalibration
 from radiocov.coverage.results import open_state
 from radiocov.coverage.run import CoverageRun
+from radiocov.coverage.sector import Window
 from radiocov.coverage.setup import read_ground
 
 STORED_DB = 0.0125  # of differences of levels, each of which compression may change by 0.004
@@ -98,6 +101,30 @@ def test_every_term_of_the_model_is_added_to_the_level(made, flat, tmp_path):
         expected = -4.0 - 6.0 * np.log10(km) + 10.0 * np.log10(height / 30.0) + 1.5 + own
         far = km > 3.0  # nearer, the slant of the path is part of the excess loss
         np.testing.assert_allclose(change[here][far], expected[far], atol=STORED_DB)
+
+
+def test_obstacles_higher_than_any_measured_keep_their_loss(made, flat):
+    """Excess loss that was switched off up to 20 dB counts in full above that; one that was raised stays raised."""
+    inputs = made.inputs_of(flat)
+    site = inputs.sites[0]
+    for weight, added in ((1.0, lambda over: np.minimum(over, 20.0)), (-0.5, lambda over: -0.5 * over)):
+        calibration = calibration_for(inputs, excess=weight)
+        calibration.validity["excess_db"] = [0.0, 20.0]
+        ready = MapCalibration(calibration, inputs.project, read_ground(inputs))
+        grid = ready.grid
+        x, y = (float(v) for v in grid.from_lonlat(site.lon, site.lat))
+        row0, col0 = (round(float(v)) for v in grid.rowcol(x, y))
+        part = Window(row0 + 20, col0 + 20, 8, 40)
+        rows, cols = np.indices((8, 40)) + np.array([[[part.top]], [[part.left]]])
+        px, py = grid.centre_xy(rows, cols)
+        free = 32.4478 + 20 * np.log10(358.0) + 20 * np.log10(np.hypot(px - x, py - y) / 1000.0)
+        over = np.linspace(0.0, 60.0, 320).reshape(8, 40)
+        loss = SimpleNamespace(window=part, read=lambda part, made=free + over: made.astype(np.float32))
+        antenna = SimpleNamespace(loss=loss)
+        server = SimpleNamespace(site=site, x=x, y=y, transmit=antenna)
+        found = ready._loss(server, loss, site.antenna_height_m).read(part)
+        own = ready.class_db[0] - (free + over - found)
+        np.testing.assert_allclose(own, own[0, 0] - added(over) + added(over)[0, 0], atol=0.05)
 
 
 def test_talk_in_and_probability_follow_the_corrected_level(made, flat, tmp_path):
