@@ -7,6 +7,7 @@ import errno
 import pytest
 
 from devices import retention
+from devices.ingest import Order
 from devices.store import Store
 from radiocov.web import importer, uploads
 from radiocov.web.auth import Person
@@ -38,7 +39,7 @@ def desk(tmp_path, ways):
 
         def take():
             row = importer._next(db)
-            importer._read(db, store, settings, row, None, tmp_path)
+            importer._read(db, store, settings, row, Order(fallback=tmp_path))
             return uploads.find(db, person, row.id)
 
         yield SimpleNamespace(db=db, store=store, queue=queue, take=take, settings=settings, person=person)
