@@ -1,6 +1,7 @@
 """Fixtures shared by every suite."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real data beside the project is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium for all suites: Playwright runs once in a process."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-proxy-server"]
+    with sync_api.sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield instance
+        instance.close()

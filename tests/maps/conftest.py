@@ -1,7 +1,6 @@
 """A small made-up network for the map, a run's rasters, and pages in a browser without network."""
 
 import importlib.util
-import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -190,19 +189,6 @@ def raster_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def serving():
     return beside("radiocov_tests_maps_serving", HERE / "serving.py")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield instance
-        instance.close()
 
 
 class Opened:

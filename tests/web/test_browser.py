@@ -20,26 +20,13 @@ def served(small_computed, tmp_path_factory, ways):
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-proxy-server"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def person(chromium, served):
+def person(browser, served):
     """Opens the service as somebody with a role; a page that complains or asks elsewhere fails the test."""
     contexts, complaints = [], []
 
     def open_as(role, name="", width=1280, height=850, locale="en-GB", **more):
-        context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale)
+        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "503" not in m.text else None)
@@ -152,9 +139,9 @@ def test_an_engineer_makes_a_token_runs_a_check_and_reads_the_trail(person, serv
     assert "Li <i>Wei</i>" in row.inner_text() and "Team 7 <script>" in row.inner_text()
 
 
-def test_the_first_link_signs_an_administrator_in(chromium, own_server):
+def test_the_first_link_signs_an_administrator_in(browser, own_server):
     link = re.search(r"http\S+#once=\S+", own_server.banner)[0]
-    page = chromium.new_context().new_page()
+    page = browser.new_context().new_page()
     page.goto(link)
     page.click("form#login button")
     page.wait_for_url("**/desk/uploads")
