@@ -58,16 +58,9 @@ def read_logs(
     with imported(project, files, declared, format_, store_url, progress) as (store, receipts):
         if not files:
             return _collect(store, [store.name], {})
-        counts = {
-            "rejected": sum(r["rejected"] for r in receipts),
-            "duplicate": sum(r["duplicate"] for r in receipts),
-        }
+        counts, rejected = left_out(receipts)
         found = _collect(store, [Path(name).name for name in files], counts)
-        found.notes += [
-            f"{r['file']}: {r['rejected']} rows rejected, listed in {r['reject_file']}"
-            for r in receipts
-            if r["rejected"]
-        ]
+        found.notes += rejected
         found.notes += [f"{r['file']}: {note}" for r in receipts for note in r["notes"]]
         found.counts["read"] = sum(r["rows_read"] for r in receipts)
         return found
@@ -92,6 +85,14 @@ def imported(
                   road_distance=road_distance(project))  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="radiocov-logs-") as folder, Store(Path(folder) / "logs.sqlite") as store:
         yield store, [import_file(store, Path(name), order, progress) for name in files]
+
+
+def left_out(receipts: Sequence[dict[str, Any]]) -> tuple[dict[str, int], list[str]]:
+    """How many rows of some imports were rejected and duplicate, and where the rejected ones are listed, in words."""
+    counts = {key: sum(r[key] for r in receipts) for key in ("rejected", "duplicate")}
+    lists = [f"{r['file']}: {r['rejected']} rows rejected, listed in {r['reject_file']}"
+             for r in receipts if r["rejected"]]  # fmt: skip
+    return counts, lists
 
 
 def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measurements:

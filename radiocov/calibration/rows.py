@@ -14,7 +14,7 @@ from devices.formats.fields import Declared
 from devices.query import Names, Wanted, names, numbers
 from devices.store import Store
 from radiocov.files import file_digest
-from radiocov.measurements import SILENT, bench_offsets, imported
+from radiocov.measurements import SILENT, bench_offsets, imported, left_out
 from radiocov.project import Project
 
 COLUMNS = ("device", "time_us", "context", "lat", "lon", "rssi_dbm", "hdop", "pos_age_s", "speed_mps")
@@ -96,11 +96,9 @@ def read_rows(
         rows = _collect(store)
         if not files:
             return Logs(rows, {}, [{"name": store.name, "sha256": "", "rows": len(rows)}])
-        counts = {key: sum(r[key] for r in receipts) for key in ("rejected", "duplicate")}
+        counts, notes = left_out(receipts)
         sources = [{"name": Path(name).name, "sha256": file_digest(Path(name)), "rows": r["rows_read"]}
                    for name, r in zip(files, receipts, strict=True)]  # fmt: skip
-        notes = [f"{r['file']}: {r['rejected']} rows rejected, listed in {r['reject_file']}"
-                 for r in receipts if r["rejected"]]  # fmt: skip
         return Logs(rows, counts, sources, notes)
 
 

@@ -139,7 +139,7 @@ class StateWriter:
         about = [] if self.calibration is None else [self.calibration.about(tuple(ids))]
         key = content_key([ids, list(tiles.values()), *about])
         known = read_json(folder / MANIFEST)
-        if known is not None and known.get("key") == key and _intact(folder, known):
+        if known is not None and known.get("key") == key and _intact(folder, known, self.threads.number):
             return known, False
         with alone(self.folder, self.threads, self.progress):
             return self._write_anew(state, servers, tiles, key)
@@ -150,7 +150,7 @@ class StateWriter:
         folder = self.folder / state.id
         ids = [s.site.id for s in servers]
         known = read_json(folder / MANIFEST)  # another run may have written it meanwhile
-        intact = known is not None and _intact(folder, known)
+        intact = known is not None and _intact(folder, known, self.threads.number)
         if intact and known.get("key") == key:
             return known, False
         layers = layers_of(self.project, servers, self._tags(state, ids), self.calibration is not None)
@@ -272,10 +272,10 @@ class StateWriter:
         return leaf, {layer.name: cog.encode(layer, arrays[layer.name]) for layer in layers}, arrays
 
 
-def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
+def _intact(folder: Path, manifest: dict[str, Any], threads: int) -> bool:
     """Whether every file of a state is as it was written."""
     try:
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             found = pool.map(file_digest, [folder / name for name in manifest["files"]])
             return all(map(operator.eq, found, [about["sha256"] for about in manifest["files"].values()]))
     except OSError:

@@ -1,24 +1,11 @@
-"""The fixtures of the engine's tests serve calibration's too; logs whose truth is known."""
+"""Logs whose truth is known."""
 
 import csv
-import importlib.util
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-_name = "radiocov_tests_coverage_fixtures"
-_spec = importlib.util.spec_from_file_location(_name, Path(__file__).parents[1] / "coverage" / "conftest.py")
-_fixtures = importlib.util.module_from_spec(_spec)
-sys.modules[_name] = _fixtures
-_spec.loader.exec_module(_fixtures)
-
-made = _fixtures.made
-small_inputs = _fixtures.small_inputs
-fresh = _fixtures.fresh
-radiocov = _fixtures.radiocov
 
 START_US, DAY_US = 1_500_000_000_000_000, 86_400_000_000
 COLUMNS = ("time_utc_us", "device_id", "lat", "lon", "datum_in", "direction", "site_id", "service_state", "role",

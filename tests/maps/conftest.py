@@ -37,8 +37,6 @@ def beside(name, path):
 
 
 HERE = Path(__file__).parent
-engine = beside("radiocov_tests_coverage_fixtures", HERE.parent / "coverage" / "conftest.py")
-made, small_inputs, small_computed = engine.made, engine.small_inputs, engine.small_computed
 
 WIDTH, HEIGHT, STEP = 120, 90, 100.0
 X_MIN, Y_MAX = 500_000.0, 4_650_000.0

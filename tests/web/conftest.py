@@ -33,11 +33,7 @@ def _load(name: str, path: Path) -> Any:
 
 
 _devices = _load("radiocov_tests_devices_fixtures", ROOT / "tests" / "devices" / "conftest.py")
-_engine = _load("radiocov_tests_engine_fixtures", ROOT / "tests" / "coverage" / "conftest.py")
 postgres_server, store_url, own_key = _devices.postgres_server, _devices.store_url, _devices.own_key
-made, small_inputs, small_computed, radiocov = (
-    _engine.made, _engine.small_inputs, _engine.small_computed, _engine.radiocov,
-)  # fmt: skip
 
 
 class Server:
