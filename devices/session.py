@@ -16,11 +16,10 @@ from devices.protocols.merge import Fix, Item
 from devices.protocols.values import add_flag
 from devices.records import Record
 from devices.settings import Settings
-from devices.simulated import SIMULATED_MAKER
+from devices.simulated import SIMULATED_MAKER, SYNTHETIC
 from devices.streams import Chunk, Counts, Event
 
 HELD_BYTES = 16384
-SYNTHETIC = "synthetic"  # what a journal notes of a simulated handset, and the flag of its records
 #: NMEA may be the positions beside another protocol: wait for its lines so long
 NMEA_ALONE_S = 3.0
 NMEA_ALONE_BYTES = 4096

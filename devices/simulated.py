@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from devices.lines import checksum
 
 SIMULATED_MAKER = "SIMULATED"  # how a simulated handset names its maker, so that its records say so
+SYNTHETIC = "synthetic"  # what a journal notes of a simulated handset, and the flag of its records
 
 KNOT_MPS = 1852 / 3600
 

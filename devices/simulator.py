@@ -22,9 +22,9 @@ from devices.errors import DevicesError
 from devices.journal import Entry, Happened, Sent, Setup
 from devices.polling import Poller
 from devices.route import Route
-from devices.session import SYNTHETIC, to_json
+from devices.session import to_json
 from devices.settings import Settings
-from devices.simulated import KINDS, Handset, Moment, make
+from devices.simulated import KINDS, SYNTHETIC, Handset, Moment, make
 from devices.streams import Chunk, Event
 
 FAULTS = ("noise", "unplug", "silence", "errors", "gps", "clock-jump")

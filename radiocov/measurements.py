@@ -16,6 +16,7 @@ from devices import formats, schema
 from devices.formats.fields import Declared
 from devices.ingest import Order, import_file
 from devices.query import Wanted, names, numbers
+from devices.simulated import SYNTHETIC
 from devices.store import Store
 from radiocov.fleet_store import area_of, fallback_folder, road_distance, store_of
 from radiocov.project import Project
@@ -23,7 +24,6 @@ from targets.acceptance import Samples
 
 COLUMNS = ("device", "time_us", "context", "lat", "lon", "rssi_dbm")
 DIRECTIONS = {"talk_out": "talk-out", "talk_in": "talk-in"}
-SIMULATED = "synthetic"  # flag of records that no handset measured
 SILENT = ("no_service", "searching")
 
 
@@ -137,7 +137,7 @@ def _samples(parts: list[dict[str, np.ndarray]]) -> Samples:
 
 
 def _simulated(known: Any) -> list[int]:
-    return [number for number, context in known.contexts.items() if SIMULATED in (context["flags"] or "").split()]
+    return [number for number, context in known.contexts.items() if SYNTHETIC in (context["flags"] or "").split()]
 
 
 def _contexts(known: Any, name: str, values: Sequence[str]) -> list[int]:
