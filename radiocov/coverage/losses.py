@@ -71,15 +71,15 @@ class Losses:
         done: dict[str, KeptLoss] = {}
         what = "computing losses"
         missing = []
-        for key, site in wanted.items():
-            self.threads.check()
-            there = self.store.has(key)
-            kept = self.store.open(key) if there else None
-            if kept is None:
-                self.damaged += there
-                missing.append((key, site))
-            else:
-                done[key] = kept
+        with self.threads.pool() as pool:
+            there = [self.store.has(key) for key in wanted]
+            found = pool.map(self._kept, wanted, there)
+            for (key, site), was, kept in zip(wanted.items(), there, found, strict=True):
+                if kept is None:
+                    self.damaged += was
+                    missing.append((key, site))
+                else:
+                    done[key] = kept
         self.reused += len(done)
         if missing and not self.device and not self.cluster:
             self._prepare()
@@ -93,6 +93,10 @@ class Losses:
                 self.computed += 1
                 self.progress(what, len(done), len(wanted))
         return done
+
+    def _kept(self, key: str, there: bool) -> KeptLoss | None:
+        self.threads.check()
+        return self.store.open(key) if there else None
 
     def unwanted(self, sites: list[Site], wanted: dict[str, KeptLoss]) -> dict[str, KeptLoss]:
         """Losses of the sites that share a carrier by their ids, as they are where they are not wanted."""

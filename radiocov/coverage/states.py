@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import math
 import operator
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ from radiocov.antennas import METHODS
 from radiocov.calibration.model import Calibration
 from radiocov.coverage import cog, interference, polar
 from radiocov.coverage.calibrated import MapCalibration
+from radiocov.coverage.layer_file import Damaged, Earlier
 from radiocov.coverage.layers import asked_of, layers_of, tile_layers
 from radiocov.coverage.losses import Losses
-from radiocov.coverage.network import Antenna, Server, overlap
+from radiocov.coverage.network import Antenna, Server
+from radiocov.coverage.pieces import Piece, PieceKeys, pieces_of, window_of
 from radiocov.coverage.results import MANIFEST, StateResults
-from radiocov.coverage.sector import Window
 from radiocov.coverage.setup import chain_of, grid_north_deg, pattern_of
 from radiocov.coverage.store import MODELS, KeptLoss
 from radiocov.coverage.threads import Progress, Threads
@@ -70,95 +70,45 @@ class StateWriter:
         )  # fmt: skip
         return made if self.calibration is None else self.calibration.corrected(made)
 
-    def _common_key(self, state: State, servers: list[Server]) -> str:
-        """Everything that a tile's values depend on beside its servers."""
-        project = self.project
-        return content_key(
-            {
-                "radiocov": __version__,
-                "date": state.date.isoformat(),
-                "ground": self.losses.ground_key,
-                "errors": [[c.name, c.model_error_db] for c in self.ground.classes],
-                "provenance": self.ground.provenance,
-                "settings": project.model_dump(mode="json", include={"terminals", "base", "services", "model"}),
-                "landcover": bool(project.landcover_files),
-                "noise": [None if a.noise_db is None else a.noise_db.tolist() for a in self.asked],
-                **self._interference_key(servers),
-                **({} if self.calibration is None else {"calibration": self.calibration.key()}),
-            }
-        )
-
-    def _interference_key(self, servers: list[Server]) -> dict[str, Any]:
-        """What C/(I+N) and delays depend on beside the servers; nothing where there are none."""
-        project, found = self.project, {}
-        if project.interference.enabled:
-            noise = [interference.noise_dbm(project, self.ground, a.terminal).tolist() for a in self.asked]
-            found["interference"] = [project.interference.model_dump(mode="json"), noise]
-        if project.interference.enabled or interference.in_groups(servers):
-            found["simulcast"] = project.simulcast.model_dump(mode="json")
-        return found
-
-    def _tile_keys(self, state: State, servers: list[Server]) -> dict[cog.Leaf, str]:
-        """Each tile's common key with all that it depends on of the servers that reach it."""
-        common = self._common_key(state, servers)
-        farthest_km = max(self.project.model.radius_km, self.project.interference.radius_km or 0.0)
-        reach_m = farthest_km * 1000.0 + 2 * self.grid.resolution_m
-        own = [
-            [number, _jsonable(s.site), s.talk_in_db, s.method, self._antenna_key(s.site, s.transmit),
-             s.receive and self._antenna_key(s.site.receiving, s.receive),
-             *([self.losses.key(interference.Unwanted.of(s.site))] if s.unwanted else [])]
-            for number, s in enumerate(servers, start=1)
-        ]  # fmt: skip
-        keys = {}
-        for leaf in cog.leaves_of(*self.grid.shape):
-            tile = self._window(leaf)
-            x, y = self.grid.centre_xy(
-                np.array([tile.top, tile.top + tile.height - 1]), np.array([tile.left, tile.left + tile.width - 1])
-            )
-            near = [
-                about for about, s in zip(own, servers, strict=True)
-                if (overlap(tile, s.transmit.loss.window) or s.unwanted and overlap(tile, s.unwanted.loss.window))
-                and math.hypot(max(x[0] - s.x, s.x - x[1], 0.0), max(y[1] - s.y, s.y - y[0], 0.0)) <= reach_m
-            ]  # fmt: skip
-            measured = [] if self.calibration is None else self.calibration.key_near(tile)
-            keys[leaf] = content_key([common, near, *measured])
-        return keys
-
-    def _antenna_key(self, site: Site, antenna: Antenna) -> list[str]:
-        return [self.losses.key(site), _array_key(antenna.horizontal_db, antenna.vertical_db)]
-
-    def _window(self, leaf: cog.Leaf) -> Window:
-        top, left = leaf[0] * cog.BLOCK, leaf[1] * cog.BLOCK
-        return Window(top, left, min(cog.BLOCK, self.grid.height - top), min(cog.BLOCK, self.grid.width - left))
-
     def write(self, state: State, servers: list[Server]) -> tuple[dict[str, Any], bool]:
         """Rasters of one state: ``(its manifest, whether anything was computed now)``."""
         folder = self.folder / state.id
-        tiles = self._tile_keys(state, servers)
+        pieces = PieceKeys(self.losses, self.asked, self.calibration).of(state, servers)
         ids = [s.site.id for s in servers]
         about = [] if self.calibration is None else [self.calibration.about(tuple(ids))]
-        key = content_key([ids, list(tiles.values()), *about])
-        known = read_json(folder / MANIFEST)
-        if known is not None and known.get("key") == key and _intact(folder, known, self.threads.number):
+        key = content_key([ids, list(pieces.values()), *about])
+        known = self._finished(folder, key)
+        if known is not None:
             return known, False
         with alone(self.folder, self.threads, self.progress):
-            return self._write_anew(state, servers, tiles, key)
+            known = self._finished(folder, key)  # another run may have written it meanwhile
+            if known is not None:
+                return known, False
+            return self._write_anew(state, servers, pieces, key), True
+
+    def _finished(self, folder: Path, key: str) -> dict[str, Any] | None:
+        """The manifest of a state that is there as it should be."""
+        known = read_json(folder / MANIFEST)
+        if known is None or known.get("key") != key or not _intact(folder, known, self.threads.number):
+            return None
+        return known
 
     def _write_anew(
-        self, state: State, servers: list[Server], tiles: dict[cog.Leaf, str], key: str
-    ) -> tuple[dict[str, Any], bool]:
+        self, state: State, servers: list[Server], pieces: dict[Piece, str], key: str
+    ) -> dict[str, Any]:
         folder = self.folder / state.id
         ids = [s.site.id for s in servers]
-        known = read_json(folder / MANIFEST)  # another run may have written it meanwhile
-        intact = known is not None and _intact(folder, known, self.threads.number)
-        if intact and known.get("key") == key:
-            return known, False
+        known = read_json(folder / MANIFEST)
         layers = layers_of(self.project, servers, self._tags(state, ids), self.calibration is not None)
-        dirty = set(tiles)
-        if intact and known.get("grid") == self.grid.to_dict() and cog.can_follow(folder, layers, self.grid):
-            before = dict(zip(tiles, known.get("tiles", []), strict=False))
-            dirty = {leaf for leaf, tile in tiles.items() if before.get(leaf) != tile}
-        digests = self._write_rasters(state, servers, folder, layers, dirty)
+        digests = None
+        same_grid = known is not None and known.get("grid") == self.grid.to_dict()
+        if same_grid and cog.can_follow(folder, layers, self.grid):
+            before = dict(zip(pieces, known.get("pieces", []), strict=False))
+            dirty = {piece for piece, made_of in pieces.items() if before.get(piece) != made_of}
+            with suppress(Damaged):  # then everything is computed
+                digests = self._write_rasters(state, servers, folder, layers, dirty, known["files"])
+        if digests is None:
+            digests = self._write_rasters(state, servers, folder, layers, set(pieces))
         for name in set((known or {}).get("files", {})) - {layer.name for layer in layers}:
             (folder / name).unlink(missing_ok=True)  # of a network or settings that are no more
         manifest = {
@@ -184,11 +134,11 @@ class StateWriter:
                 }
                 for layer in layers
             },
-            "tiles": list(tiles.values()),
+            "pieces": list(pieces.values()),
         }  # fmt: skip
         manifest |= self._disturbed(StateResults(folder, manifest), servers)
         write_json(folder / MANIFEST, manifest)
-        return manifest, True
+        return manifest
 
     def _disturbed(self, results: StateResults, servers: list[Server]) -> dict[str, Any]:
         what = f"summing up {results.manifest['state']}"
@@ -234,41 +184,56 @@ class StateWriter:
         }
 
     def _write_rasters(
-        self, state: State, servers: list[Server], folder: Path, layers: list[cog.Layer], dirty: set[cog.Leaf]
-    ) -> dict[str, str]:
-        """The tiles that changed, computed by several threads, and the files made of them and of what was there."""
+        self, state: State, servers: list[Server], folder: Path, layers: list[cog.Layer], dirty: set[Piece],
+        files: dict[str, Any] | None = None,
+    ) -> dict[str, str]:  # fmt: skip
+        """The pieces that changed, computed by several threads, and the rasters made of them and of what was there.
+
+        files: what the earlier manifest says of the rasters that are there; without, all pieces are dirty. Raises
+        Damaged where one of them is not what that says.
+        """
         what = f"combining the network of {state.id}"
+        order = [leaf for leaf in cog.leaves_of(*self.grid.shape) if dirty & set(pieces_of(leaf, self.grid))]
         done = 0
 
         def advance() -> None:
             nonlocal done
             done += 1
-            self.progress(what, done, len(dirty))
+            self.progress(what, done, len(order))
 
-        self.progress(what, 0, len(dirty))
-        order = [leaf for leaf in cog.leaves_of(*self.grid.shape) if leaf in dirty]
-        with self.threads.pool() as pool:
+        self.progress(what, 0, len(order))
+        with ExitStack() as stack:
+            before = None if files is None else cog.earlier(folder, layers, self.grid, stack)
+            pool = stack.enter_context(self.threads.pool())
+            tasks = ((leaf, pool.submit(self._tile, servers, layers, leaf, dirty, before)) for leaf in order)
             return cog.write(
-                folder, self.grid, layers, self._in_turn(pool, servers, layers, order), dirty, advance,
+                folder, self.grid, layers, (tile for _, tile in self.threads.bounded(tasks)), set(order), before,
+                None if files is None else {name: about.get("sha256", "") for name, about in files.items()}, advance,
                 # until the new manifest is there, the folder does not hold what the old one says
                 lambda: (folder / MANIFEST).unlink(missing_ok=True), self.threads.number,
             )  # fmt: skip
 
-    def _in_turn(
-        self, pool: ThreadPoolExecutor, servers: list[Server], layers: list[cog.Layer], order: list[cog.Leaf]
-    ) -> Iterator[tuple[cog.Leaf, cog.Blocks, cog.Arrays]]:
-        """Tiles in order."""
-        for _, tile in self.threads.bounded((leaf, pool.submit(self._tile, servers, layers, leaf)) for leaf in order):
-            yield tile
-
     def _tile(
-        self, servers: list[Server], layers: list[cog.Layer], leaf: cog.Leaf
-    ) -> tuple[cog.Leaf, cog.Blocks, cog.Arrays]:
+        self, servers: list[Server], layers: list[cog.Layer], leaf: cog.Leaf, dirty: set[Piece],
+        before: dict[str, Earlier] | None,
+    ) -> tuple[cog.Leaf, cog.Blocks, cog.Arrays]:  # fmt: skip
+        """A block of every layer: pieces that changed are computed, the others as they were."""
         self.threads.check()
-        arrays = tile_layers(
-            self.project, self.ground, servers, self.asked, self._window(leaf), self.losses.rx_height_m,
-            self.calibration,
-        )  # fmt: skip
+        whole = window_of(leaf, cog.BLOCK, self.grid)
+        pieces = pieces_of(leaf, self.grid)
+        if dirty.issuperset(pieces):
+            arrays = {x.name: np.empty((len(x.bands), whole.height, whole.width), x.dtype) for x in layers}
+        else:
+            arrays = {x.name: before[x.name].read(0, *leaf) for x in layers}
+        for piece in pieces:
+            if piece in dirty:
+                part = window_of(piece, cog.PIECE, self.grid)
+                down, right = part.top - whole.top, part.left - whole.left
+                made = tile_layers(
+                    self.project, self.ground, servers, self.asked, part, self.losses.rx_height_m, self.calibration
+                )
+                for name, values in arrays.items():
+                    values[:, down : down + part.height, right : right + part.width] = made[name]
         return leaf, {layer.name: cog.encode(layer, arrays[layer.name]) for layer in layers}, arrays
 
 
@@ -280,16 +245,6 @@ def _intact(folder: Path, manifest: dict[str, Any], threads: int) -> bool:
             return all(map(operator.eq, found, [about["sha256"] for about in manifest["files"].values()]))
     except OSError:
         return False
-
-
-def _jsonable(site: Site) -> dict[str, Any]:
-    """Every field of a row that a site needs or uses."""
-    values = {field: getattr(site, field.name) for field in dataclasses.fields(site)}
-    return {field.name: str(v) for field, v in values.items() if v != field.default or field.name == "site"}
-
-
-def _array_key(*arrays: np.ndarray) -> str:
-    return content_key([array.tolist() for array in arrays])
 
 
 @contextmanager

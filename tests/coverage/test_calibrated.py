@@ -14,7 +14,9 @@ from radiocov.calibration.files import model_facts, write_calibration
 from radiocov.calibration.kriging import Kriging
 from radiocov.calibration.model import Calibration, Effect, Field, Residuals
 from radiocov.compliance import error_model
+from radiocov.coverage import cog
 from radiocov.coverage.calibrated import MapCalibration
+from radiocov.coverage.pieces import pieces_of
 from radiocov.coverage.results import open_state
 from radiocov.coverage.run import CoverageRun
 from radiocov.coverage.sector import Window
@@ -252,8 +254,9 @@ def test_new_measurements_change_the_tiles_near_them_alone(made, flat, tmp_path)
     CoverageRun(inputs, folder=tmp_path / "followed", calibration=second,
                 progress=lambda what, now, of: done.append((what, now, of))).run()  # fmt: skip
     after = open_state(tmp_path / "followed", "2017").manifest
-    changed = [i for i, (a, b) in enumerate(zip(before["tiles"], after["tiles"], strict=True)) if a != b]
-    assert len(before["tiles"]) == 4 and len(changed) == 2, "the two to the east, which the field reaches"
+    pieces = [p for leaf in cog.leaves_of(*grid.shape) for p in pieces_of(leaf, grid)]
+    changed = {p for p, a, b in zip(pieces, before["pieces"], after["pieces"], strict=True) if a != b}
+    assert changed == {p for p in pieces if p[1] * cog.PIECE >= cog.BLOCK}, "to the east, where the field reaches"
     assert ("combining the network of 2017", 2, 2) in done
     assert after["provenance"]["calibration"]["date"] == "2026-11-25"
     computed(made, flat, tmp_path, second, "fresh")

@@ -1,6 +1,7 @@
 """Cloud-Optimized GeoTIFFs put together from blocks, whole and where only some have changed."""
 
 import dataclasses
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radiocov.coverage import cog, tiff
+from radiocov.coverage.layer_file import Damaged
+from radiocov.files import file_digest
 from terrain.grid import Grid
 
 GRID = Grid("EPSG:32651", 450_000.0, 4_600_000.0, 30.0, 1400, 1100)
@@ -36,26 +39,27 @@ def part(values, leaf):
     return {name: array[:, row : row + cog.BLOCK, col : col + cog.BLOCK] for name, array in values.items()}
 
 
-def write(folder, values, dirty):
+def write(folder, values, dirty, digests=None):
     def changed():
         for leaf in LEAVES:
             if leaf in dirty:
                 arrays = part(values, leaf)
                 yield leaf, {layer.name: cog.encode(layer, arrays[layer.name]) for layer in LAYERS}, arrays
 
-    cog.write(folder, GRID, LAYERS, changed(), set(dirty))
+    with ExitStack() as stack:
+        before = None if digests is None else cog.earlier(folder, LAYERS, GRID, stack)
+        return cog.write(folder, GRID, LAYERS, changed(), set(dirty), before, digests, threads=2)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     values = made_values()
-    write(folder, values, LEAVES)
-    return folder, values
+    return folder, values, write(folder, values, LEAVES)
 
 
 def test_gdal_reads_what_was_written_at_every_scale(whole):
-    folder, values = whole
+    folder, values, _ = whole
     for layer in LAYERS:
         limit = cog.MAX_ERROR.get(layer.bands[0][1], 0) * 1.02
         expected = np.where(np.isnan(values[layer.name]), layer.nodata, values[layer.name])
@@ -74,7 +78,7 @@ def test_gdal_reads_what_was_written_at_every_scale(whole):
 
 def test_directories_come_first_then_overviews_then_blocks_in_order(whole):
     """What makes a file cloud-optimized: the head and a coarse picture are near its beginning."""
-    folder, _ = whole
+    folder, _, _ = whole
     for layer in LAYERS:
         data = (folder / layer.name).read_bytes()
         found = tiff.directories(data)
@@ -92,7 +96,7 @@ def test_directories_come_first_then_overviews_then_blocks_in_order(whole):
 
 
 def test_blocks_of_nodata_take_no_room(whole):
-    folder, _ = whole
+    folder, _, _ = whole
     directory = tiff.directories((folder / "levels.tif").read_bytes())[0]
     assert (directory[tiff.COUNTS].integers() == 0).sum() == 2  # the first block of either band
 
@@ -101,7 +105,7 @@ def test_blocks_of_nodata_take_no_room(whole):
 @given(st.sets(st.sampled_from(LEAVES), min_size=1))
 def test_changed_blocks_give_the_file_that_writing_everything_gives(whole, tmp_path_factory, dirty):
     """Byte for byte, overviews too, whichever blocks changed."""
-    folder, old = whole
+    folder, old, digests = whole
     values = {name: array.copy() for name, array in old.items()}
     other = made_values(1)
     for leaf in dirty:
@@ -110,14 +114,30 @@ def test_changed_blocks_give_the_file_that_writing_everything_gives(whole, tmp_p
     updated, anew = tmp_path_factory.mktemp("updated"), tmp_path_factory.mktemp("anew")
     for layer in LAYERS:
         (updated / layer.name).write_bytes((folder / layer.name).read_bytes())
-    write(updated, values, dirty)
-    write(anew, values, LEAVES)
+    told = write(updated, values, dirty, digests)
+    assert told == write(anew, values, LEAVES)
     for layer in LAYERS:
         assert (updated / layer.name).read_bytes() == (anew / layer.name).read_bytes(), layer.name
+        assert file_digest(updated / layer.name) == told[layer.name]
+
+
+@pytest.mark.parametrize("at", [3, 700, -1])
+def test_a_damaged_file_is_not_followed(whole, tmp_path, at):
+    """One bit in its head, in a block that is copied, in the last byte: nothing is written."""
+    folder, values, digests = whole
+    for layer in LAYERS:
+        (tmp_path / layer.name).write_bytes((folder / layer.name).read_bytes())
+    data = bytearray((tmp_path / "chance.tif").read_bytes())
+    data[at] ^= 0b10
+    (tmp_path / "chance.tif").write_bytes(data)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises((Damaged, ValueError)):  # no TIFF at all, which can_follow tells
+        write(tmp_path, values, LEAVES[-1:], digests)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_only_files_of_the_same_build_are_followed(whole, tmp_path):
-    folder, _ = whole
+    folder, _, _ = whole
     assert cog.can_follow(folder, LAYERS, GRID)
     assert not cog.can_follow(tmp_path, LAYERS, GRID)
     assert not cog.can_follow(folder, LAYERS, dataclasses.replace(GRID, width=1399))
@@ -133,7 +153,7 @@ def test_only_files_of_the_same_build_are_followed(whole, tmp_path):
 
 
 def test_a_failure_leaves_the_files_as_they_were(whole, tmp_path):
-    folder, values = whole
+    folder, values, _ = whole
     before = {}
     for layer in LAYERS:
         before[layer.name] = (folder / layer.name).read_bytes()
