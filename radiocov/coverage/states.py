@@ -105,9 +105,8 @@ class StateWriter:
         if same_grid and cog.can_follow(folder, layers, self.grid):
             before = dict(zip(pieces, known.get("pieces", []), strict=False))
             dirty = {piece for piece, made_of in pieces.items() if before.get(piece) != made_of}
-            with suppress(Damaged):  # then everything is computed
-                digests = self._write_rasters(state, servers, folder, layers, dirty, known["files"])
-        if digests is None:
+            digests = self._write_rasters(state, servers, folder, layers, dirty, known["files"])
+        if digests is None:  # nothing to follow, or it was damaged
             digests = self._write_rasters(state, servers, folder, layers, set(pieces))
         for name in set((known or {}).get("files", {})) - {layer.name for layer in layers}:
             (folder / name).unlink(missing_ok=True)  # of a network or settings that are no more
@@ -186,11 +185,11 @@ class StateWriter:
     def _write_rasters(
         self, state: State, servers: list[Server], folder: Path, layers: list[cog.Layer], dirty: set[Piece],
         files: dict[str, Any] | None = None,
-    ) -> dict[str, str]:  # fmt: skip
+    ) -> dict[str, str] | None:  # fmt: skip
         """The pieces that changed, computed by several threads, and the rasters made of them and of what was there.
 
-        files: what the earlier manifest says of the rasters that are there; without, all pieces are dirty. Raises
-        Damaged where one of them is not what that says.
+        files: what the earlier manifest says of the rasters that are there; without, all pieces are dirty. Returns
+        the sha256 of each, or None, with nothing written, where one that was there is not what the manifest says.
         """
         what = f"combining the network of {state.id}"
         order = [leaf for leaf in cog.leaves_of(*self.grid.shape) if dirty & set(pieces_of(leaf, self.grid))]
@@ -206,12 +205,15 @@ class StateWriter:
             before = None if files is None else cog.earlier(folder, layers, self.grid, stack)
             pool = stack.enter_context(self.threads.pool())
             tasks = ((leaf, pool.submit(self._tile, servers, layers, leaf, dirty, before)) for leaf in order)
-            return cog.write(
-                folder, self.grid, layers, (tile for _, tile in self.threads.bounded(tasks)), set(order), before,
-                None if files is None else {name: about.get("sha256", "") for name, about in files.items()}, advance,
-                # until the new manifest is there, the folder does not hold what the old one says
-                lambda: (folder / MANIFEST).unlink(missing_ok=True), self.threads.number,
-            )  # fmt: skip
+            with suppress(Damaged):
+                return cog.write(
+                    folder, self.grid, layers, (tile for _, tile in self.threads.bounded(tasks)), set(order), before,
+                    None if files is None else {name: about.get("sha256", "") for name, about in files.items()},
+                    advance,
+                    # until the new manifest is there, the folder does not hold what the old one says
+                    lambda: (folder / MANIFEST).unlink(missing_ok=True), self.threads.number,
+                )  # fmt: skip
+        return None
 
     def _tile(
         self, servers: list[Server], layers: list[cog.Layer], leaf: cog.Leaf, dirty: set[Piece],

@@ -250,8 +250,9 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
     changed = clock.seconds("combining")
     print(f"  power of one site changed{again:8.1f} s all in, {result.losses_computed} losses computed, "
           f"{peak_gib():.2f} GiB")  # fmt: skip
-    print(f"    combining              {changed:8.1f} s, {100 * changed / combining:.1f} % of all (under 5 of {sites} "
-          f"sites); {clock.seconds('network'):.1f} s with files and checksums")  # fmt: skip
+    share = f"{100 * changed / combining:.1f} % of all"
+    print(f"    combining              {changed:8.1f} s, {share} (under 5 of {sites} sites); "
+          f"{clock.seconds('network'):.1f} s with files and checksums")  # fmt: skip
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         assert command(["targets", str(project), "-o", str(project / "out"), "--json"]) == 0

@@ -168,8 +168,10 @@ def test_ctrl_c_stops_soon_and_leaves_no_temporary_file(made, project, undisturb
     assert losses_in(folder) >= 7
 
 
-@pytest.mark.parametrize("interference", [False, True])
-def test_one_changed_power_rewrites_its_tiles_alone_and_gives_what_a_fresh_run_gives(made, tmp_path, interference):
+@pytest.mark.parametrize(("interference", "damaged"), [(False, False), (True, False), (False, True)])
+def test_one_changed_power_rewrites_its_tiles_alone_and_gives_what_a_fresh_run_gives(
+    made, tmp_path, interference, damaged
+):
     folder = made.small_project(tmp_path / "project", resolution=100.0, sites=4)
     made.edit(folder / "project.toml", "radius_km = 15", "radius_km = 6")
     if interference:
@@ -184,11 +186,16 @@ def test_one_changed_power_rewrites_its_tiles_alone_and_gives_what_a_fresh_run_g
     made.edit(folder / "sites.csv", sites[1], sites[1].replace(",47", ",41", 1))
     assert (folder / "sites.csv").read_text(encoding="utf-8-sig").splitlines() != sites
     anew = shutil.copytree(folder, tmp_path / "anew", ignore=shutil.ignore_patterns("out", ".radiocov"))
+    if damaged:  # one bit of what would be copied
+        victim = folder / "out" / "2017" / "margin_vehicle.tif"
+        data = bytearray(victim.read_bytes())
+        data[-1000] ^= 1
+        victim.write_bytes(data)
     seen.clear()
     result = CoverageRun(made.inputs_of(folder), progress=lambda *step: seen.append(step)).run()
     assert result.losses_computed == 0
     changed = max(total for what, _, total in seen if what.startswith("combining the network of 2017"))
-    assert 0 < changed < everything
+    assert changed == everything if damaged else 0 < changed < everything
     CoverageRun(made.inputs_of(anew)).run()
     rasters = made.digests(folder / "out", "**/*.tif")
     assert rasters == made.digests(anew / "out", "**/*.tif") and rasters
