@@ -240,6 +240,7 @@ def main(whole: bool, folder: Path, jobs: int) -> None:
     for site in sample:
         loss_raster(run.losses.ground, *run.losses.place(site))
     kernels = (time.perf_counter() - start) / len(sample) * sites / jobs
+    del run, result  # and their mapped ground
     around = 100.0 * (1.0 - kernels / (losses + combining))
     print(f"  kernels alone            {kernels:8.1f} s; around them {around:.0f} % of the two   (under 25)")
     lines = (project / "sites.csv").read_text().splitlines()
