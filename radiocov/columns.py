@@ -74,6 +74,7 @@ _ALL = (
     # the frequency plan; 频点 alone has always been the one of frequency_mhz
     Column("channels", ("信道", "信道频点", "频点列表", "载频", "carriers", "talk-out carriers"), "MHz", 30, 6000),
     Column("simulcast", ("同播组", "同播", "simulcast group")),
+    Column("cost", ("费用", "造价", "建设费用", "price"), "", 0.001, 1e9),
     Column("launch_delay_us", ("发射时延", "发射延时", "launch delay"), "us", -10_000, 10_000),
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}

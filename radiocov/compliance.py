@@ -28,15 +28,20 @@ def judge(inputs: Inputs, folder: Path, period: str) -> tuple[Compliance, StateR
             Problem(inputs.project.path.name, "areas", "no areas and no roads to judge", "name a file for each")
         )
     results = open_state(folder, period)
-    areas, density = inputs.project.areas, None
-    if inputs.project.population_file is not None:
-        density = people_per_km2(inputs.project.population_file, areas.population_unit, results.grid)
-    roads = inputs.project.roads
     compliance = evaluate(
         inputs.policy, period, inputs.areas, inputs.roads, results, error=error_model(inputs.project, results),
-        density=density, carriageway_m=roads.carriageway_m if roads else 0.0,
+        **counting(inputs, results),
     )  # fmt: skip
     return compliance, results
+
+
+def counting(inputs: Inputs, results: StateResults) -> dict[str, Any]:
+    """How people and carriageways are counted, as arguments of what judges."""
+    project = inputs.project
+    density = None
+    if project.population_file is not None:
+        density = people_per_km2(project.population_file, project.areas.population_unit, results.grid)
+    return {"density": density, "carriageway_m": project.roads.carriageway_m if project.roads else 0.0}
 
 
 def error_model(project: Project, results: StateResults) -> ErrorModel:

@@ -25,7 +25,7 @@ class Site:
     transmission, rx_antenna "omni" = an omni; rx_losses_db None: the losses without the combiner where they are
     summed, else losses_db. rx_diversity_db, rx_noise_figure_db: None = those of [base]. channels: talk-out carriers,
     MHz. simulcast: name of a group that sends the same on the same carriers, "" = none; launch_delay_us: by how much
-    later than the group's time this site sends, None = 0.
+    later than the group's time this site sends, None = 0. cost: of building it, in any unit, for plans.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Site:
     channels: tuple[float, ...] = ()
     simulcast: str = ""
     launch_delay_us: float | None = None
+    cost: float | None = None
 
     @property
     def eirp_max_dbm(self) -> float:

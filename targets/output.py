@@ -122,6 +122,16 @@ def percent(share: float | None) -> str:
     return "" if share is None else f"{math.floor(share * 1000 + 1e-6) / 10:.1f} %"
 
 
+def gap_text(gap: float, measure: str) -> str:
+    """What is missing, with its unit, rounded up; nothing for nothing."""
+    digits = _digits(UNITS[measure])
+    return f"{math.ceil(gap * 10**digits - 1e-6) / 10**digits:,.{digits}f} {UNITS[measure]}" if gap else ""
+
+
+def _digits(unit: str) -> int:
+    return 0 if unit == "people" else 1
+
+
 def chance_text(chance: float | None) -> str:
     """Whole per cent, and never certainty."""
     if chance is None:
@@ -143,12 +153,12 @@ def rows_as_table(
             continue
         unit = UNITS[row.measure]
         name = (row.name_zh or row.name) if lang == "zh" else (row.name or row.name_zh)
-        digits = 0 if unit == "people" else 1
-        gap = f"{math.ceil(row.gap * 10**digits - 1e-6) / 10**digits:,.{digits}f} {unit}" if row.gap else ""
+        digits = _digits(unit)
         met = "" if row.met is None else "yes" if row.met else "no"
         low, high = row.expected_low, row.expected_high
         shares = [percent(s) for s in (row.share_median, row.share_probable, row.share_expected)]
         within = f"{percent(low)} to {-math.floor(-high * 1000 + 1e-6) / 10:.1f} %" if low is not None else ""
-        rest = percent(row.share_outside), percent(row.required), met, chance_text(row.chance), gap
-        rows.append((row.level, name, row.service, f"{row.total:,.{digits}f} {unit}", *shares, within, *rest))
+        rest = percent(row.share_outside), percent(row.required), met, chance_text(row.chance)
+        gap = gap_text(row.gap, row.measure)
+        rows.append((row.level, name, row.service, f"{row.total:,.{digits}f} {unit}", *shares, within, *rest, gap))
     return TABLE, rows

@@ -19,6 +19,7 @@ COMMANDS = {
     "coverage": ("radiocov.cli.coverage", "coverage", "Compute coverage rasters for every state of the network."),
     "store": ("radiocov.cli.store", "store", "Losses and grounds that are kept: what is there, what can go."),
     "targets": ("radiocov.cli.targets", "targets", "Compliance with each target: met, missed and by how much."),
+    "plan": ("radiocov.cli.plan", "plan", "Which sites to add so that the targets of a period are met."),
     "acceptance": ("radiocov.cli.acceptance", "acceptance", "Field proof: tiles to drive, logs judged tile by tile."),
     "calibrate": ("radiocov.cli.calibrate", "calibrate", "Fit the model to measured levels, and prove it on others."),
     "report": ("radiocov.cli.report", "report", "The document for the archive: HTML or PDF, English or Chinese."),

@@ -22,7 +22,7 @@ from radiocov.project import State
 Piece = tuple[int, int]  # row and column of a part of the grid that is computed alone
 
 
-def window_of(place: tuple[int, int], side: int, grid: Any) -> Window:
+def part_of(place: tuple[int, int], side: int, grid: Any) -> Window:
     """The part of the grid at a row and column of blocks or pieces of so many pixels a side."""
     top, left = place[0] * side, place[1] * side
     return Window(top, left, min(side, grid.height - top), min(side, grid.width - left))
@@ -65,10 +65,10 @@ class PieceKeys:
         ]
         keys = {}
         for leaf in cog.leaves_of(*self.grid.shape):
-            block = window_of(leaf, cog.BLOCK, self.grid)
+            block = part_of(leaf, cog.BLOCK, self.grid)
             measured = [] if self.calibration is None else self.calibration.key_near(block)
             for piece in pieces_of(leaf, self.grid):
-                tile = window_of(piece, cog.PIECE, self.grid)
+                tile = part_of(piece, cog.PIECE, self.grid)
                 bottom, right = tile.top + tile.height - 1, tile.left + tile.width - 1
                 x, y = self.grid.centre_xy(np.array([bottom, tile.top]), np.array([tile.left, right]))
                 away = place - place.clip([x[0], y[0]], [x[1], y[1]])
@@ -117,8 +117,8 @@ def _overlapping(tile: Window, windows: np.ndarray) -> np.ndarray:
 
 
 def _jsonable(site: Site) -> dict[str, Any]:
-    """Every field of a row that a site needs or uses."""
-    values = {field: getattr(site, field.name) for field in dataclasses.fields(site)}
+    """Every field of a row that a site needs or uses, but what it costs."""
+    values = {field: getattr(site, field.name) for field in dataclasses.fields(site) if field.name != "cost"}
     return {field.name: str(v) for field, v in values.items() if v != field.default or field.name == "site"}
 
 

@@ -23,7 +23,7 @@ from radiocov.coverage.layer_file import Damaged, Earlier
 from radiocov.coverage.layers import asked_of, layers_of, tile_layers
 from radiocov.coverage.losses import Losses
 from radiocov.coverage.network import Antenna, Server
-from radiocov.coverage.pieces import Piece, PieceKeys, pieces_of, window_of
+from radiocov.coverage.pieces import Piece, PieceKeys, part_of, pieces_of
 from radiocov.coverage.results import MANIFEST, StateResults
 from radiocov.coverage.setup import chain_of, grid_north_deg, pattern_of
 from radiocov.coverage.store import MODELS, KeptLoss
@@ -221,7 +221,7 @@ class StateWriter:
     ) -> tuple[cog.Leaf, cog.Blocks, cog.Arrays]:  # fmt: skip
         """A block of every layer: pieces that changed are computed, the others as they were."""
         self.threads.check()
-        whole = window_of(leaf, cog.BLOCK, self.grid)
+        whole = part_of(leaf, cog.BLOCK, self.grid)
         pieces = pieces_of(leaf, self.grid)
         if dirty.issuperset(pieces):
             arrays = {x.name: np.empty((len(x.bands), whole.height, whole.width), x.dtype) for x in layers}
@@ -229,7 +229,7 @@ class StateWriter:
             arrays = {x.name: before[x.name].read(0, *leaf) for x in layers}
         for piece in pieces:
             if piece in dirty:
-                part = window_of(piece, cog.PIECE, self.grid)
+                part = part_of(piece, cog.PIECE, self.grid)
                 down, right = part.top - whole.top, part.left - whole.left
                 made = tile_layers(
                     self.project, self.ground, servers, self.asked, part, self.losses.rx_height_m, self.calibration

@@ -1,0 +1,1 @@
+"""Which sites to add so that targets are met."""
