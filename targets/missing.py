@@ -21,10 +21,10 @@ SURE = 0.9995  # an expected share gains nothing where the probability is as hig
 class Missing:
     """A target that asks for a share at the end of a period, and where it is not served.
 
-    name, name_zh: of the class; total, achieved: km2, people or km, of all and of what counts as served by the
-    policy's judge; required: share, 0 to 1. row, col: (n,) int32 pixels of the rasters; weight: (n,) what each
-    counts for; value: (n,) how much of it counts now, 0, or the service probability where the expected share is
-    judged.
+    name, name_zh: of the class; total, achieved, outside: km2, people or km, of all, of what counts as served by the
+    policy's judge, and beyond the rasters; required: share, 0 to 1. row, col: (n,) int32 pixels of the rasters;
+    weight: (n,) what each counts for; value: (n,) how much of it counts now, 0, or the service probability where the
+    expected share is judged.
     """
 
     target: Target
@@ -32,6 +32,7 @@ class Missing:
     name_zh: str
     total: float
     achieved: float
+    outside: float
     required: float
     row: np.ndarray
     col: np.ndarray
@@ -81,8 +82,8 @@ def missing(
             row, col = np.floor(samples.v[here]).astype(np.int64), np.floor(samples.u[here]).astype(np.int64)
             gathered.add([(row, col, samples.km[here], margin, probability)])
         found.append(
-            Missing(target, cls.text("en"), cls.text("zh"), gathered.total, gathered.achieved, required,
-                    *gathered.places())  # fmt: skip
+            Missing(target, cls.text("en"), cls.text("zh"), gathered.total, gathered.achieved, gathered.outside,
+                    required, *gathered.places())  # fmt: skip
         )
     return found
 
@@ -105,7 +106,7 @@ class _Gathered:
 
     def __init__(self, judge: str, q: float, shape: tuple[int, int]) -> None:
         self.judge, self.q, self.shape = judge, q, shape
-        self.total = self.achieved = 0.0
+        self.total = self.achieved = self._on = 0.0
         self._kept: list[tuple[np.ndarray, ...]] = []
 
     def add(self, parts: Iterable[Part], whole: float = 0.0) -> None:
@@ -115,10 +116,15 @@ class _Gathered:
             value = np.nan_to_num(judged(self.judge, self.q, margin, probability)).astype(np.float32)
             seen += float(weight.sum())
             self.achieved += float((weight * value).sum())
-            left = (value < (SURE if self.judge == "expected" else 1.0)) & (weight > 0)
-            left &= (row >= 0) & (col >= 0) & (row < self.shape[0]) & (col < self.shape[1])
+            on = (row >= 0) & (col >= 0) & (row < self.shape[0]) & (col < self.shape[1])
+            self._on += float(weight[on].sum())
+            left = on & (value < (SURE if self.judge == "expected" else 1.0)) & (weight > 0)
             self._kept.append(tuple(a[left] for a in (row, col, weight, value)))
         self.total += max(seen, whole)
+
+    @property
+    def outside(self) -> float:
+        return max(0.0, self.total - self._on)
 
     def places(self) -> tuple[np.ndarray, ...]:
         kinds = np.int32, np.int32, float, np.float32

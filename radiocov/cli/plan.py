@@ -80,6 +80,8 @@ def plan(project: str, period: str | None, candidates: str | None, search: int, 
         _print(found)
     for path, what in written:
         click.echo(f"{path}: {what}", err=True)
+    if not written and (folder / "plan.json").exists():
+        click.echo(f"nothing was written: {folder} holds an earlier plan", err=True)
     if must_meet and not found.met:
         raise SystemExit(1)
 
@@ -169,6 +171,7 @@ def _print(found: Any) -> None:
 
 def _words(found: Any) -> list[str]:
     from radiocov.planning.output import target_rows
+    from targets.output import percent
 
     lines = []
     proof = found.fewest
@@ -182,6 +185,10 @@ def _words(found: Any) -> list[str]:
     if beyond:
         lines.append(f"out of reach of all candidates together: {', '.join(beyond)}; more places (--search), masts "
                      "of your own (--candidates) or higher antennas may help")  # fmt: skip
+    for r in target_rows(found):
+        if r["share_outside"] >= 0.001:
+            lines.append(f"{percent(r['share_outside'])} of {r['name']} lies outside the project's grid, where no "
+                         "site is planned")  # fmt: skip
     if any(step.candidate.found for step in found.steps):
         lines.append("found places are high ground of the terrain model: whether they can be had, reached and "
                      "powered is not known; their carriers are not planned")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,18 +38,18 @@ class Places:
 def places_of(targets: Sequence[Missing]) -> Places:
     """Of the targets that are not met."""
     wanted = [t for t in targets if t.needed > 0]
-    target = np.concatenate([np.full(len(t.row), i) for i, t in enumerate(wanted)] or [np.zeros(0, int)])
+    target = np.concatenate([np.full(len(t.row), i, np.int16) for i, t in enumerate(wanted)] or [np.zeros(0, np.int16)])
     row, col, weight, value = (
-        np.concatenate([getattr(t, name) for t in wanted] or [np.zeros(0)])
-        for name in ("row", "col", "weight", "value")
+        np.concatenate([getattr(t, name) for t in wanted] or [np.zeros(0, kind)])
+        for name, kind in (("row", np.int32), ("col", np.int32), ("weight", float), ("value", np.float32))
     )
-    row, col = row.astype(np.int64), col.astype(np.int64)
     order = np.lexsort((col // cog.PIECE, row // cog.PIECE))
     target, row, col, weight, value = (a[order] for a in (target, row, col, weight, value))
     piece = np.column_stack([row // cog.PIECE, col // cog.PIECE])
-    first = np.flatnonzero(np.r_[True, (np.diff(piece, axis=0) != 0).any(axis=1)]) if len(piece) else np.zeros(0, int)
-    last = np.r_[first[1:], len(piece)].astype(int)
-    pieces = [((int(piece[a, 0]), int(piece[a, 1])), slice(int(a), int(b))) for a, b in zip(first, last, strict=True)]
+    starts = np.flatnonzero(np.diff(piece, axis=0, prepend=-1).any(axis=1)).tolist()
+    pieces = [
+        ((int(piece[a, 0]), int(piece[a, 1])), slice(a, b)) for a, b in pairwise([*starts, len(piece)])
+    ]
     return Places(wanted, target, row, col, weight, value, pieces)
 
 
@@ -80,11 +81,12 @@ class Reach:
                 if mine.any():
                     reached[mine] = self._judged(made, target.target.service, at[0][mine], at[1][mine])
             more = np.flatnonzero(reached > places.value[here] + SLACK)
-            numbers.append(here.start + more)
+            numbers.append((here.start + more).astype(np.int32))
             values.append(reached[more])
-        if not numbers:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        return np.concatenate(numbers), np.concatenate(values)
+        found = np.concatenate([*numbers, np.zeros(0, np.int32)])
+        if self.judge != "expected":  # all or nothing: one number stands for all
+            return found, np.broadcast_to(np.float32(1.0), found.shape)
+        return found, np.concatenate([*values, np.zeros(0, np.float32)])
 
     def _judged(self, made: dict[str, np.ndarray], service: str, row: np.ndarray, col: np.ndarray) -> np.ndarray:
         settings = next(s for s in self.project.services if s.id == service)
