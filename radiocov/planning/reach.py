@@ -38,7 +38,7 @@ class Places:
 def places_of(targets: Sequence[Missing]) -> Places:
     """Of the targets that are not met."""
     wanted = [t for t in targets if t.needed > 0]
-    target = np.concatenate([np.full(len(t.row), i, np.int16) for i, t in enumerate(wanted)] or [np.zeros(0, np.int16)])
+    target = np.repeat(np.arange(len(wanted), dtype=np.int16), [len(t.row) for t in wanted])
     row, col, weight, value = (
         np.concatenate([getattr(t, name) for t in wanted] or [np.zeros(0, kind)])
         for name, kind in (("row", np.int32), ("col", np.int32), ("weight", float), ("value", np.float32))
