@@ -48,4 +48,4 @@ def demo(folder: str, jobs: int | None, quiet: bool) -> None:
     click.echo(origin_line(judged[-1][1]))
     click.echo(f"\nProject: {Path(folder).resolve()}")
     click.echo(f"Map:     {page.resolve().as_uri()}")
-    click.echo("Next:    radiocov init my-network")
+    click.echo(f"Next:    radiocov plan {folder}, radiocov init my-network")

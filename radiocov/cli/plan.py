@@ -134,7 +134,7 @@ def _make(inputs: Any, asked: Any, folder: Any, calibration: str | None, jobs: i
 def _print(found: Any) -> None:
     from radiocov.compliance import origin_line
     from radiocov.planning.output import step_rows, target_rows
-    from targets.output import gap_text, percent
+    from targets.output import chance_text, gap_text, percent
 
     period = found.asked.period
     if not found.lacking:
@@ -157,13 +157,16 @@ def _print(found: Any) -> None:
         )  # fmt: skip
     else:
         click.echo(f"None of {len(found.candidates)} candidates brings enough to be proposed.")
-    headings = ["target", "service", "now", "with the plan", "required", "met", "missing", "all candidates"]
+    headings = ["target", "service", "now", "with the plan", "required", "met", "chance", "missing",
+                "all candidates"]  # fmt: skip
     table = [
         [r["name"], r["service"], percent(r["share_now"]), percent(r["share_after"]), percent(r["required"]),
-         "yes" if r["met"] else "no", gap_text(r["missing"], r["measure"]), percent(r["share_with_all"])]
+         "yes" if r["met"] else "no", chance_text(r["chance"]), gap_text(r["missing"], r["measure"]),
+         percent(r["share_with_all"])]
         for r in target_rows(found)
     ]  # fmt: skip
-    print_table(f"Targets of {period} (judged by the {found.before.judge} share)", headings, table, {2, 3, 4, 6, 7})
+    title = f"Targets of {period} (judged by the {found.before.judge} share)"
+    print_table(title, headings, table, {2, 3, 4, 6, 7, 8})
     for line in _words(found):
         click.echo(line)
     click.echo(origin_line(found.results))

@@ -53,7 +53,7 @@ def target_rows(plan: Plan) -> list[dict[str, Any]]:
                 "class": t.target.class_, "name": t.name, "name_zh": t.name_zh, "service": t.target.service,
                 "measure": t.target.measure, "total": t.total, "share_now": t.achieved / t.total if t.total else 0.0,
                 "share_after": share[plan.before.judge] or 0.0, "required": t.required, "met": bool(row.met),
-                "missing": row.gap,
+                "missing": row.gap, "chance": row.chance,
                 "share_outside": t.outside / t.total if t.total else 0.0,
                 "share_with_all": None if reach is None else min(1.0, (t.achieved + float(reach)) / t.total),
                 "out_of_reach": reach is not None and float(reach) < t.needed * (1.0 - 1e-6),
