@@ -49,9 +49,10 @@ def plan(project: str, period: str | None, candidates: str | None, search: int, 
          output: str | None, quiet: bool, as_csv: bool, as_json: bool) -> None:  # fmt: skip
     """Which sites to add so that the targets of a period are met, at the least cost.
 
-    Candidates are masts that you list, and high places that the ground offers near what is missing. Each is computed
-    like a site of the network; the plan takes those that bring most, leaves out what the others make needless, and
-    looks for the fewest by integer programming. The network with the plan is then computed as a whole, and judged.
+    Candidates are masts that you list, and high places that the ground offers near what is missing. A listed row with
+    the id of a site is that site as it could be: higher, stronger, turned. Each is computed like a site of the
+    network; the plan takes those that bring most, leaves out what the others make needless, and looks for the fewest
+    by integer programming. The network with the plan is then computed as a whole, and judged.
 
     The folder of the plan gets sites.csv (rows to put into yours), plan.gpkg (all candidates, what each is for),
     plan.json, and the rasters with the plan under coverage/, which `radiocov targets -o` takes.
@@ -146,13 +147,14 @@ def _print(found: Any) -> None:
         shares = [key for key in rows[0] if key.startswith("share_")]
         names = [t.name for t in found.lacking]
         lines = [
-            [str(r["order"]), r["id"], r["name"], f"{r['longitude']:.5f}", f"{r['latitude']:.5f}",
-             f"{r['antenna_height_m']:g} m", f"{r['cost']:g}", *(percent(r[s]) for s in shares)]
+            [str(r["order"]), r["id"] + (" (changed)" if r["changed"] else ""), r["name"], f"{r['longitude']:.5f}",
+             f"{r['latitude']:.5f}", f"{r['antenna_height_m']:g} m", f"{r['cost']:g}",
+             *(percent(r[s]) for s in shares)]
             for r in rows
         ]  # fmt: skip
         headings = ["", "site", "name", "longitude", "latitude", "height", "cost", *names]
         print_table(
-            f"Sites to add for {period}: {len(found.steps)} of {len(found.candidates)} candidates, cost "
+            f"Sites for {period}: {len(found.steps)} of {len(found.candidates)} candidates, cost "
             f"{found.cost:g}; share after each", headings, lines, set(range(7 + len(names))) - {1, 2},
         )  # fmt: skip
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ from terrain.sea import SEA
 A_SIDE = 4  # squares a place is looked for in, by the reach of a site
 FINE = 8  # squares in which what is missing is added up, by the reach
 HALVED = 0.5  # what is missing counts for this much less with every place found within reach
+SAME_MAST_DEG = 0.005  # about 500 m
 NEAR = 0.1  # of the reach: nearer to a site that is there, a new one sees the same
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A site that could be added, all its sectors together. cost: in any unit, above 0; found: by its place alone."""
+    """A site that could be added, or be other than it is, all its sectors together. cost: in any unit, above 0;
+    found: by its place alone."""
 
     id: str
     name: str
@@ -39,16 +42,21 @@ class Candidate:
         return self.rows[0].lon, self.rows[0].lat
 
 
-def masts(rows: Sequence[Site], taken: set[str], file: str, cost: float) -> list[Candidate]:
+def masts(rows: Sequence[Site], there: Sequence[Site], file: str, cost: float) -> list[Candidate]:
     """Candidates of a table's rows: sectors with the same mast in the column `site` are one.
 
-    cost: of one whose rows say none. ProjectError where an id is that of a site that is there.
+    A row with the id of one of ``there`` is that site as it could be. cost: of a mast whose rows say none.
+    ProjectError where such a row is at another place.
     """
-    double = [row.id for row in rows if row.id in taken]
-    if double:
+    known = {site.id: site for site in there}
+    moved = [
+        row for row in rows
+        if row.id in known and math.dist((row.lon, row.lat), (known[row.id].lon, known[row.id].lat)) > SAME_MAST_DEG
+    ]  # fmt: skip
+    if moved:
         raise ProjectError(
-            [Problem(file, f'id "{one}"', "is the id of a site of the network", "give candidates ids of their own")
-             for one in double]
+            [Problem(file, f'id "{row.id}"', "is the id of a site of the network, at another place",
+                     "give new masts ids of their own, and a site that is to change its own place") for row in moved]
         )  # fmt: skip
     together: dict[str, list[Site]] = {}
     for row in rows:

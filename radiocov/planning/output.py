@@ -18,6 +18,7 @@ def step_rows(plan: Plan) -> list[dict[str, Any]]:
     """A row a site in the order of the plan, with each lacking target's share after it (as single sites promise)."""
     rows = []
     achieved = [t.achieved for t in plan.lacking]
+    there = {s.id for s in plan.network if s.status != "candidate"}
     for number, step in enumerate(plan.steps, start=1):
         c = step.candidate
         achieved = [a + float(g) for a, g in zip(achieved, step.gains, strict=True)]
@@ -26,7 +27,7 @@ def step_rows(plan: Plan) -> list[dict[str, Any]]:
             {
                 "order": number, "id": c.id, "name": c.name, "longitude": lon, "latitude": lat,
                 "antenna_height_m": c.rows[0].antenna_height_m, "sectors": len(c.rows), "cost": c.cost,
-                "found": c.found,
+                "found": c.found, "changed": any(row.id in there for row in c.rows),
                 **{f"gain_{key}": round(float(g), 4) for key, g in zip(_keys(plan), step.gains, strict=True)},
                 **{f"share_{key}": min(1.0, a / t.total)
                    for key, a, t in zip(_keys(plan), achieved, plan.lacking, strict=True)},

@@ -66,11 +66,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """targets: of the period, as they are now; lacking: those not met; steps: what to add; reachable: (lacking,) what
-    all candidates together would add; before, after: judged without and with the plan, by ``results`` the latter;
-    after is None where nothing is added."""
+    """network: rows of sites.csv; targets: of the period, as they are now; lacking: those not met; steps: what to
+    add; reachable: (lacking,) what all candidates together would add; before, after: judged without and with the
+    plan, by ``results`` the latter; after is None where nothing is added."""
 
     asked: Asked
+    network: list[Site]
     targets: list[Missing]
     lacking: list[Missing]
     candidates: list[Candidate]
@@ -85,8 +86,7 @@ class Plan:
     @property
     def sites(self) -> list[Site]:
         """Rows for sites.csv."""
-        end = self.before.period_end
-        return [planned(row, end) for step in self.steps for row in step.candidate.rows]
+        return [row for step in self.steps for row in planned(step.candidate, self.network, self.before.period_end)]
 
     @property
     def cost(self) -> float:
@@ -97,8 +97,18 @@ class Plan:
         return (self.after or self.before).met
 
 
-def planned(row: Site, date: dt.date) -> Site:
-    return dataclasses.replace(row, status="planned", in_service=date)
+def planned(candidate: Candidate, network: Sequence[Site], date: dt.date) -> list[Site]:
+    """Rows of a candidate as a network with it has them: new ones in service on a date, others as long as before."""
+    there = {site.id: site for site in network if site.status != "candidate"}
+    new = {"status": "planned", "in_service": date}
+    as_before = {i: {"status": s.status, "in_service": s.in_service} for i, s in there.items()}
+    return [dataclasses.replace(row, **as_before.get(row.id, new)) for row in candidate.rows]
+
+
+def with_plan(network: Sequence[Site], added: Sequence[Candidate], date: dt.date) -> list[Site]:
+    """The rows of a network with candidates: in the place of what they change, new ones at the end."""
+    rows = {row.id: row for c in added for row in planned(c, network, date)}
+    return [rows.pop(site.id, site) for site in network] + list(rows.values())
 
 
 class Planner:
@@ -133,7 +143,7 @@ class Planner:
         )  # fmt: skip
         there = places_of(targets)
         if not there.targets:
-            return Plan(asked, targets, [], [], [], np.zeros(0), None, before, None, results, ())
+            return Plan(asked, self.inputs.sites, targets, [], [], [], np.zeros(0), None, before, None, results, ())
         active = in_state(self.inputs.sites, run.states[0].date)
         candidates = self._given(active)
         covers = self._covers(candidates, there)
@@ -154,8 +164,8 @@ class Planner:
                 break
             choice = dataclasses.replace(choice, needed=choice.needed + short)
         return Plan(
-            asked, targets, there.targets, candidates, _steps(choice, chosen, candidates), reachable, proof, before,
-            after, results, tuple(self.notes),
+            asked, self.inputs.sites, targets, there.targets, candidates, _steps(choice, chosen, candidates),
+            reachable, proof, before, after, results, tuple(self.notes),
         )  # fmt: skip
 
     def _judged_now(self) -> tuple[Compliance, StateResults]:
@@ -168,9 +178,9 @@ class Planner:
         """The masts of sites.csv and of the table."""
         asked = self.asked
         own = [s for s in self.inputs.sites if s.status == "candidate"]
-        taken = {s.id for s in self.inputs.sites if s.status != "candidate"}
+        there = [s for s in self.inputs.sites if s.status != "candidate"]
         listed = {row.id: row for row in (*own, *asked.rows)}  # a table given with the command goes first
-        given = masts(list(listed.values()), taken, asked.file, asked.cost)
+        given = masts(list(listed.values()), there, asked.file, asked.cost)
         outside = [c.id for c in given if not all(map(self._run.losses.reaches, c.rows))]
         if outside:
             self.notes.append(f"candidates outside the grid, left out: {', '.join(outside)}")
@@ -263,9 +273,7 @@ class Planner:
     def _with(self, added: list[Candidate]) -> tuple[Compliance, StateResults]:
         """The network with some candidates, computed and judged."""
         state = self._run.states[0]
-        rows = [planned(row, state.date) for c in added for row in c.rows]
-        ids = {row.id for row in rows}
-        inputs = dataclasses.replace(self.inputs, sites=[s for s in self.inputs.sites if s.id not in ids] + rows)
+        inputs = dataclasses.replace(self.inputs, sites=with_plan(self.inputs.sites, added, state.date))
         _linked(self.folder / state.id, self.trial / state.id)
         self._run = self._coverage(inputs, self.trial)
         self._run.run()

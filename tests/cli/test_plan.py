@@ -83,10 +83,10 @@ def planned(radiocov, folder, *options):
 def accepted(made, folder):
     """The project with the rows of the plan put into sites.csv."""
     rows, problems = read_sites(folder / "plan" / "sites.csv", folder / "antennas")
-    assert not problems and all(r.status == "planned" for r in rows)
-    ids = {r.id for r in rows}
-    own = [s for s in made.inputs_of(folder).sites if s.id not in ids]
-    write_sites(folder / "sites.csv", own + rows)
+    assert not problems
+    new = {r.id: r for r in rows}
+    own = [new.pop(s.id, s) for s in made.inputs_of(folder).sites]
+    write_sites(folder / "sites.csv", own + list(new.values()))
     return rows
 
 
@@ -105,7 +105,7 @@ def test_the_plan_does_in_the_network_what_it_says(made, radiocov, project):
     for target in plan["targets"]:
         assert target["share_now"] == pytest.approx(now[target["class"]]["share_probable"], abs=1e-9)
     rows = accepted(made, project)
-    assert [r.id for r in rows] == [s["id"] for s in plan["sites"]]
+    assert [r.id for r in rows] == [s["id"] for s in plan["sites"]] and {r.status for r in rows} == {"planned"}
     assert radiocov("coverage", project, "-q").code == 0
     after = judged(radiocov, project)
     for target in plan["targets"]:
@@ -173,6 +173,24 @@ def test_masts_of_a_table_are_taken_by_what_they_cost(made, radiocov, project):
     assert {"S0", "S1", "S2"} <= {r.id for r in read_sites(project / "plan" / "sites.csv")[0]}
 
 
+def test_a_site_that_is_there_can_be_changed(made, radiocov, tmp_path):
+    """A cheap change goes before a new site, and the network with it is what the plan says."""
+    project = project_with(made, tmp_path / "project", urban=0.465, key=0.0)
+    sites = [s for s in made.inputs_of(project).sites if s.status != "candidate"]
+    changed = [dataclasses.replace(s, antenna_height_m=120.0, power_dbm=50.0, cost=0.1) for s in sites]
+    write_sites(project / "changes.csv", changed)
+    plan = planned(radiocov, project, "--search", "10", "--candidates", project / "changes.csv")
+    assert plan["met"] and plan["proved"] and plan["cost"] == pytest.approx(0.1)
+    assert [s["changed"] for s in plan["sites"]] == [True]
+    (row,) = accepted(made, project)
+    site = next(s for s in sites if s.id == row.id)
+    assert (row.antenna_height_m, row.in_service, row.status) == (120.0, site.in_service, site.status)
+    assert radiocov("coverage", project, "-q").code == 0
+    after = judged(radiocov, project)
+    for target in plan["targets"]:
+        assert target["share_after"] == pytest.approx(after[target["class"]]["share_probable"], abs=1e-9)
+
+
 def test_an_earlier_period_is_planned_with_its_network(radiocov, project):
     ran = radiocov("plan", project, "--to", "2016", "-q")
     assert ran.code == 0 and "nothing to add" in ran.out and "network on 2016-12-31" in ran.out
@@ -212,14 +230,16 @@ def test_features_and_rows_are_written(radiocov, project):
 BAD = {
     "period": (["--to", "2030"], '--to: "2030" is no period of the policy; choose 2016, 2017'),
     "site": (["--like", "LT99"], '--like: "LT99" is no site in service'),
-    "taken": (["--candidates", "sites.csv"], 'sites.csv: id "LT01": is the id of a site of the network'),
+    "moved": (["--candidates", "moved.csv"], 'moved.csv: id "LT01": is the id of a site of the network, at another'),
     "table": (["--candidates", "areas.geojson"], "areas.geojson"),
 }
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_is_named_and_nothing_is_written(radiocov, project, what):
+def test_bad_input_is_named_and_nothing_is_written(made, radiocov, project, what):
     options, said = BAD[what]
+    moved = [dataclasses.replace(s, lat=s.lat + 0.1) for s in made.inputs_of(project).sites[:1]]
+    write_sites(project / "moved.csv", moved)
     options = [project / o if o.endswith((".csv", ".geojson")) else o for o in options]
     ran = radiocov("plan", project, "-q", *options)
     assert ran.code == 2 and said in ran.err and "Traceback" not in ran.err

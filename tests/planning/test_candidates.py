@@ -97,7 +97,9 @@ def test_found_places_have_the_usual_mast_s_sectors_and_ids_of_their_own(made):
 def test_rows_of_a_mast_are_one_candidate_with_its_cost(made):
     rows = [made.site("X", 1, 2), *(made.site(f"Y{n}", 1, 2, site="Y") for n in range(3))]
     rows[2] = dataclasses.replace(rows[2], cost=40.0)
-    found = masts(rows, set(), "towers.csv", 7.0)
+    found = masts(rows, [], "towers.csv", 7.0)
     assert [(c.id, len(c.rows), c.cost) for c in found] == [("X", 1, 7.0), ("Y", 3, 40.0)]
-    with pytest.raises(ProjectError, match='id "Y1"'):
-        masts(rows, {"Y1"}, "towers.csv", 1.0)
+    higher = dataclasses.replace(rows[0], antenna_height_m=90.0)
+    assert masts([higher], [rows[0]], "towers.csv", 1.0)[0].rows == (higher,)
+    with pytest.raises(ProjectError, match='id "X": is the id of a site of the network, at another place'):
+        masts([dataclasses.replace(higher, lat=2.1)], [rows[0]], "towers.csv", 1.0)
