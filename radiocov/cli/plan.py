@@ -180,11 +180,10 @@ def _words(found: Any) -> list[str]:
 
     lines = []
     proof = found.fewest
-    unit = "sites" if all(c.cost == 1.0 for c in found.candidates) else "cost"
     if proof is not None and proof.proved:
-        lines.append(f"proved: no choice of these candidates reaches the targets for less than {found.cost:g} {unit}")
+        lines.append("proved: no cheaper choice of these candidates reaches the targets")
     elif proof is not None:
-        lines.append(f"no choice of these candidates reaches the targets for less than {proof.bound:g} {unit}; "
+        lines.append(f"no choice of these candidates that reaches the targets costs less than {proof.bound:g}; "
                      "--prove 600 looks longer")  # fmt: skip
     beyond = [r["name"] for r in target_rows(found) if r["out_of_reach"]]
     if beyond:
