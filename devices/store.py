@@ -22,6 +22,7 @@ from devices.errors import DevicesError
 LOCK = 0x7264_636F  # of PostgreSQL's advisory locks
 PATIENCE_S = 1800.0
 ASK_EVERY_S = 1.0
+FIRST_OPENING_S = 30.0
 
 
 class StoreError(OSError):
@@ -142,7 +143,7 @@ def _sqlite(path: Path) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _(connection, _) -> None:
-        connection.execute("pragma journal_mode = wal")
+        _to_wal(connection)
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
         connection.execute("pragma cache_size = -16384")
         connection.execute("pragma foreign_keys = on")
@@ -154,6 +155,19 @@ def _sqlite(path: Path) -> sa.Engine:
         connection.exec_driver_sql("begin immediate" if write else "begin")
 
     return engine
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait by itself where two make the same new file one with a write-ahead log."""
+    last = time.monotonic() + FIRST_OPENING_S
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > last:
+                raise
+            time.sleep(0.01)
 
 
 def _postgres(url: str) -> sa.Engine:

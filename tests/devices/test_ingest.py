@@ -287,10 +287,11 @@ def test_two_writers_at_once_lose_and_double_nothing(store_url, tmp_path):
 
 
 def test_two_threads_make_an_empty_store_ready_together(store_url):
-    faults = []
+    faults, together = [], threading.Barrier(4)
 
     def begin() -> None:
         try:
+            together.wait()
             Store(store_url).close()
         except Exception as error:
             faults.append(error)
