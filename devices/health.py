@@ -13,9 +13,8 @@ import pyarrow as pa
 from devices import fleet, offsets, query
 from devices.cells import Sums, cell_of
 from devices.errors import DevicesError
-from devices.ingest import iso
 from devices.query import Wanted
-from devices.store import Store, now_us
+from devices.store import Store, iso, now_us
 
 SIDE_M = 100.0
 WEEK_US = 7 * 86_400_000_000

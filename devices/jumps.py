@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow.compute as pc
 
 from devices.draft import Draft
 
@@ -19,30 +18,16 @@ def distance_m(lat1, lon1, lat2, lon2) -> np.ndarray:
     return 2 * EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
 
 
-def by_device_and_time(device: np.ndarray, time_us: np.ndarray) -> np.ndarray:
-    """Order of rows by device code, then time; a log in time is sorted by small numbers alone, which is quick."""
-    if (np.diff(time_us) >= 0).all() and device.max(initial=0) < 1 << 15:
-        return np.argsort(device.astype(np.int16), kind="stable")
-    return np.lexsort((time_us, device))
-
-
 def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """(n,) bool. The track of a device is cut where it would have to go faster than 150 m/s; the longest piece is
-    believed, and of the others those that can be reached from it."""
+    """(n,) bool, of rows in order of device and time. The track of a device is cut where it would have to go faster
+    than 150 m/s; the longest piece is believed, and of the others those that can be reached from it."""
     jumped = np.zeros(len(lat), bool)
-    there = np.flatnonzero(~np.isnan(lat))
-    if len(there) < 3:
+    rows = np.flatnonzero(~np.isnan(lat))
+    if len(rows) < 3:
         return jumped
-    if isinstance(draft.device, str):
-        device = np.zeros(len(lat), np.int64)
-    else:
-        device = pc.fill_null(draft.device.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
-    time, device = draft.time_us[there], device[there]
-    order = np.arange(len(there))
-    if (np.diff(device) < 0).any() or (np.diff(time)[np.diff(device) == 0] < 0).any():
-        order = by_device_and_time(device, time)
-    rows = there[order]
-    time, device, y, x = time[order], device[order], lat[rows], lon[rows]
+    time, device, y, x = draft.time_us, draft.devices()[1], lat, lon
+    if len(rows) < len(lat):
+        time, device, y, x = time[rows], device[rows], lat[rows], lon[rows]
     same = device[1:] == device[:-1]
     # most rows move little: the plain difference of degrees decides for them
     near = (np.abs(np.diff(y)) + np.abs(np.diff(x))) * 111_195 < SLACK_M

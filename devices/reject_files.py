@@ -45,7 +45,8 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 class RejectFile:
-    """Collects rejected rows on disk, so that their number costs no memory; `keep` gives the file its name."""
+    """Collects rejected rows on disk, so that their number costs no memory; `keep` gives the file its name, `close`
+    removes what was not kept."""
 
     def __init__(self, beside: Path, fallback: Path) -> None:
         folder = beside.parent if os.access(beside.parent, os.W_OK) else fallback
@@ -86,7 +87,7 @@ class RejectFile:
         self._file = None
         return self.path
 
-    def discard(self) -> None:
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
         self._partial.unlink(missing_ok=True)

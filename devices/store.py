@@ -6,6 +6,7 @@ not at all. Others wait and say so; readers never wait.
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import sqlite3
@@ -188,3 +189,9 @@ def this_person() -> str:
 def now_us() -> int:
     """Our clock, microseconds since 1970 UTC."""
     return time.time_ns() // 1000
+
+
+def iso(us: int) -> str:
+    """UTC in ISO 8601, with microseconds where there are any; us: since 1970."""
+    stamp = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=us)
+    return stamp.isoformat(timespec="auto") + "Z"

@@ -313,8 +313,9 @@ def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description
 def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
     coded = numbers.clean_words(cells, description.null_words | {word.lower() for word in spec.null})
     if name == "device_id":
-        plain = coded.dictionary_decode()
-        draft.device = pc.fill_null(plain, draft.device) if draft.device else plain
+        if draft.device and coded.null_count:
+            coded = pc.fill_null(coded.dictionary_decode(), draft.device).dictionary_encode()
+        draft.device = coded
     else:
         draft.texts[name] = draft.raw[name] = coded
 
