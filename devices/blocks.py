@@ -20,7 +20,7 @@ from devices.packing import pack, unpack
 
 BLOCK_ROWS = 1 << 15
 SMALL_ROWS = 1 << 12
-MOST_JOINED = 64  # small blocks at once
+LEAST_JOINED, MOST_JOINED = 4, 64  # small blocks at once
 FETCHED_ROWS = 1 << 20
 ASKED_AT_ONCE = 500
 KEYS = ("time_us", "identity", "occurrence")
@@ -116,16 +116,17 @@ class Blocks:
         fresh = {made["id"] for made in self._made}
         first = min([int(columns["time_us"][0]), *(span.first_us for span in inside)])
         rows = len(columns["time_us"]) + sum(span.rows for span in inside)
-        old = list(inside)
         among = {span.id for span in inside}
         at = bisect_right(spans, first, key=lambda span: span.last_us)
+        before: list[_Span] = []
         for span in reversed(spans[max(0, at - MOST_JOINED) : at]):
             if span.id in among:
                 continue
-            if span.id in fresh or span.rows > min(SMALL_ROWS, 2 * rows):
+            if span.id in fresh or span.rows > min(SMALL_ROWS, 2 * rows + sum(one.rows for one in before)):
                 break
-            old.insert(0, span)
-            rows += span.rows
+            before.insert(0, span)
+        old = inside if len(before) < LEAST_JOINED else [*before, *inside]
+        rows = len(columns["time_us"]) + sum(span.rows for span in old)
         if old:
             columns = joined([*(self._read(span) for span in old), columns])
             order = sorted_order(columns)

@@ -153,21 +153,21 @@ def import_file(store: Store, path: Path, order: Order, progress: Progress | Non
         try:
             content.look()
             found, notes = parts(path)
-            with closing(RejectFile(path, order.fallback)) as reject_file, store.write(waiting) as connection:
-                return _write(connection, path, found, notes, order, content, reject_file, progress)
+            with closing(RejectFile(path, order.fallback)) as reject_file:
+                with store.write(waiting) as connection:
+                    writer = Writer(connection, store.contexts)
+                    receipt = _write(writer, path, found, notes, order, content, reject_file, progress)
+                store.remember(writer.asked)  # once they are there
+                return receipt
         except _RepeatedError as repeated:
             return repeated.receipt
 
 
-def _write(connection: sa.Connection, path: Path, found: list[Part], notes: list[str], order: Order,
+def _write(writer: Writer, path: Path, found: list[Part], notes: list[str], order: Order,
            content: _Content, reject_file: RejectFile, progress: Progress) -> dict[str, Any]:  # fmt: skip
     now = order.now_us or now_us()
     who = order.who or this_person()
-    made = connection.execute(sa.insert(schema.batches).values(
-        sha256="", description=content.description, received_us=now, who=who, receipt="{}"))  # fmt: skip
-    batch = made.inserted_primary_key[0]
-    known = connection.execute(sa.select(schema.handsets.c.device_id, schema.handsets.c.id))
-    writer = Writer(connection, batch, dict(known.all()))
+    connection, batch = writer.connection, writer.begin(content.description, now, who)
     tally = Tally(list(notes), order.area, Places() if order.road_distance else None)
     shown = _Shown(path, found, progress)
     try:

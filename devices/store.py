@@ -24,6 +24,7 @@ LOCK = 0x7264_636F  # of PostgreSQL's advisory locks
 PATIENCE_S = 1800.0
 ASK_EVERY_S = 1.0
 FIRST_OPENING_S = 30.0
+MOST_REMEMBERED = 100_000
 
 
 class StoreError(OSError):
@@ -41,6 +42,7 @@ class Store:
     patience_s = PATIENCE_S  # for another's import; who must answer soon sets less
 
     def __init__(self, url: str | Path, create: bool = True, converted: Callable[[int], None] | None = None) -> None:
+        self.contexts: dict[tuple, dict[tuple, int]] = {}
         text = str(url)
         scheme, there, rest = text.partition("://")
         self.is_postgres = scheme.split("+")[0] in ("postgresql", "postgres")
@@ -73,6 +75,13 @@ class Store:
         if have != max(self.steps):
             with self.write(lock=True) as connection:
                 schema.migrate(connection.execution_options(converted=converted), self.meta, self.steps)
+
+    def remember(self, contexts: dict[tuple, dict[tuple, int]]) -> None:
+        """Numbers of contexts, which never change, that the next import need not ask for; see `writing`."""
+        if sum(map(len, self.contexts.values())) > MOST_REMEMBERED:
+            self.contexts.clear()
+        for kind, found in contexts.items():
+            self.contexts.setdefault(kind, {}).update(found)
 
     def close(self) -> None:
         self.engine.dispose()

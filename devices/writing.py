@@ -19,17 +19,29 @@ from devices.records import Record
 BUFFER_ROWS = 400_000
 FULL_ROWS = 16_000  # a handset; blocks of fewer cost more than they hold
 
+#: by what is the same for all rows of a block, and the names of the rest: values of the rest -> number
+Contexts = dict[tuple, dict[tuple, int]]
+
 
 class Writer:
-    """Writes the blocks of one batch within the caller's transaction. devices: id -> number of the handsets that are
-    known; those that come in are added."""
+    """Writes the blocks of one batch within the caller's transaction. contexts: some that the store has; `asked` are
+    others, that it has once the transaction is committed."""
 
-    def __init__(self, connection: sa.Connection, batch: int, devices: dict[str, int]) -> None:
-        self.connection, self.batch, self.devices = connection, batch, devices
-        self._contexts: dict[tuple, dict[tuple, int]] = {}  # by what is the same for all rows of a block
+    def __init__(self, connection: sa.Connection, contexts: Contexts) -> None:
+        self.connection, self.batch = connection, 0
+        known = connection.execute(sa.select(schema.handsets.c.device_id, schema.handsets.c.id))
+        self.devices: dict[str, int] = dict(known.all())  # those that come in are added
+        self._known, self.asked = contexts, Contexts()
         self._blocks = Blocks(connection)
         self._held: dict[int, list[Columns]] = {}
         self._held_rows = 0
+
+    def begin(self, description: str, now_us: int, who: str) -> int:
+        """The number of the new batch."""
+        made = self.connection.execute(sa.insert(schema.batches).values(
+            sha256="", description=description, received_us=now_us, who=who, receipt="{}"))  # fmt: skip
+        self.batch = made.inserted_primary_key[0]
+        return self.batch
 
     def write(self, draft: Draft, occurrence: np.ndarray) -> int:
         """Number of rows now known not to have been there yet; `flush` says the rest.
@@ -80,20 +92,21 @@ class Writer:
                 coded.append((name, value.dictionary_encode()))
             else:
                 same.append((name, value))
-        known = self._contexts.setdefault((*same, *(name for name, _ in coded)), {})
+        kind = (*same, *(name for name, _ in coded))
         if not coded:
-            return self._numbers_of([()], [], dict(same), known)[0]
+            return self._numbers_of([()], [], dict(same), kind)[0]
         first, inverse = _combinations([column for _, column in coded], len(draft))
         words = list(zip(*(column.take(pa.array(first)).to_pylist() for _, column in coded), strict=True))
-        return np.array(self._numbers_of(words, [name for name, _ in coded], dict(same), known), np.int64)[inverse]
+        return np.array(self._numbers_of(words, [name for name, _ in coded], dict(same), kind), np.int64)[inverse]
 
     def _numbers_of(self, wanted: list[tuple], names: list[str], same: dict[str, Any],
-                    known: dict[tuple, int]) -> list[int]:  # fmt: skip
-        """Numbers of combinations of what records share: values of `names`, `same` for all of them. known: those that
-        were asked before; new ones are stored."""
+                    kind: tuple) -> list[int]:  # fmt: skip
+        """Numbers of combinations of what records share: values of `names`, `same` for all of them. New ones are
+        stored."""
+        known, asked = self._known.get(kind, {}), self.asked.setdefault(kind, {})
         keys = {}
         for values in wanted:
-            if values not in known:
+            if values not in known and values not in asked:
                 row = dict(zip(names, values, strict=True)) | same
                 row = {name: row[name] for name in schema.CONTEXT_FIELDS}
                 digest = hashlib.blake2b(json.dumps(list(row.values())).encode(), digest_size=16)
@@ -103,13 +116,13 @@ class Writer:
         for start in range(0, len(every), ASKED_AT_ONCE):
             some_keys = every[start : start + ASKED_AT_ONCE]
             found = self.connection.execute(sa.select(table.c.key, table.c.id).where(table.c.key.in_(some_keys)))
-            known |= {keys.pop(key)[0]: number for key, number in found}
+            asked |= {keys.pop(key)[0]: number for key, number in found}
         if keys:
             last = self.connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()
             new = [{"id": number, "key": key, **row} for number, (key, (_, row)) in enumerate(keys.items(), last + 1)]
             self.connection.execute(sa.insert(table), new)
-            known |= {values: row["id"] for (values, _), row in zip(keys.values(), new, strict=True)}
-        return [known[values] for values in wanted]
+            asked |= {values: row["id"] for (values, _), row in zip(keys.values(), new, strict=True)}
+        return [known[values] if values in known else asked[values] for values in wanted]
 
 
 def _combinations(columns: list[pa.DictionaryArray], n: int) -> tuple[np.ndarray, np.ndarray]:

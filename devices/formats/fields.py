@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,6 +102,7 @@ def bind(description: Description, headings: list[str], settings: Declared, deci
     return Binding(description, columns, time_column, date_column, host_column, decimal, settings)
 
 
+@functools.lru_cache(4096)
 def plain_heading(heading: str) -> str:
     """A heading without case, blanks, underscores and hyphens."""
     return "".join(char for char in heading.strip().lower() if char not in " _-\u3000")
