@@ -7,6 +7,7 @@ small imports end as few large blocks.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -59,7 +60,9 @@ class Blocks:
         table = schema.blocks
         for gone in _in_parts(self._gone):
             self._connection.execute(sa.delete(table).where(table.c.id.in_(gone)))
-        if self._made:
+        if self._made and self._connection.dialect.name == "postgresql":
+            _copy(self._connection, self._made)
+        elif self._made:
             self._connection.execute(sa.insert(table), self._made)
         self._gone, self._made, self._data = [], [], {}
         return new
@@ -92,8 +95,11 @@ class Blocks:
         wanted, size = [], 0
         for device, columns in rows.items():
             spans, time_us = self._spans[device], columns["time_us"]
-            before = bisect_left(spans, time_us[0], key=lambda span: span.last_us)
-            for span in [*spans[max(0, before - 1) : before], *(span for span, *_ in _between(spans, time_us))]:
+            at = bisect_left(spans, time_us[0], key=lambda span: span.last_us)
+            near = reversed(spans[max(0, at - MOST_JOINED) : at])
+            before = list(itertools.takewhile(lambda span: span.rows <= SMALL_ROWS, near))
+            before = before if len(before) >= LEAST_JOINED else []
+            for span in [*before, *(span for span, *_ in _between(spans, time_us))]:
                 size += span.rows
                 if size > FETCHED_ROWS:
                     break
@@ -141,6 +147,20 @@ class Blocks:
             self._next += 1
             self._made.append(row)
             insort(spans, _Span(row["first_us"], row["last_us"], row["id"], row["rows"]))
+
+
+def _copy(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """PostgreSQL takes blocks in as they are, without a statement for each."""
+    columns = schema.blocks.columns
+    names = ", ".join(column.name for column in columns)
+    kinds = [column.type.compile(connection.dialect).lower() for column in columns]
+    with (
+        connection.connection.driver_connection.cursor() as cursor,
+        cursor.copy(f"copy blocks ({names}) from stdin (format binary)") as copy,
+    ):
+        copy.set_types(kinds)
+        for row in rows:
+            copy.write_row([row[column.name] for column in columns])
 
 
 def _in_parts(numbers: list[int]) -> Iterator[list[int]]:

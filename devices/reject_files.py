@@ -53,13 +53,13 @@ class RejectFile:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / (beside.name + SUFFIX)
         self.rows = 0
-        _remove_left_behind(folder)
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._file = None
 
     def add(self, table: pa.Table, part: str) -> None:
         """part: member of an archive that the rows are of, or ""."""
         if self._file is None:
+            _remove_left_behind(self._partial.parent)
             self._file = _opened(self._partial)
             csv.writer(self._file).writerow(HEADER if not part else (*HEADER, "file"))
         writer = csv.writer(self._file)

@@ -139,8 +139,8 @@ class Store:
             yield
         except sa.exc.DBAPIError as error:
             raise self._named(str(error.orig).strip().splitlines()[0]) from error
-        except sqlite3.Error as error:
-            raise self._named(str(error)) from error
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            raise self._named(str(error).strip().splitlines()[0]) from error
 
     def _named(self, text: str) -> Exception:
         if "not a database" in text or "no such column" in text:
