@@ -40,33 +40,47 @@ class Offsets:
         return self.offset_db - Z_95 * self.error_db, self.offset_db + Z_95 * self.error_db
 
 
-def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray) -> Offsets | None:
-    """(n,) each: numbers of handset and place, mean level of that handset there at one time, dB.
+def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray, count: np.ndarray | None = None,
+        squares: np.ndarray | None = None) -> Offsets | None:  # fmt: skip
+    """(n,) each: numbers of handset and place, mean level of that handset there, dB; count: of how many visits, 1
+    where not given; squares: sum of squares of their differences from that mean, dB^2, 0 where not given.
 
     None where no place has two handsets. One observation is a handset's mean of a visit, not a single sample:
     samples of one visit share their error.
     """
-    devices, d = np.unique(device, return_inverse=True)
-    places, p = np.unique(place, return_inverse=True)
-    visits = sparse.csr_matrix((np.ones(len(d)), (d, p)), (len(devices), len(places)))
-    shared = np.asarray((visits > 0).sum(axis=0)).ravel() >= 2
-    use = shared[p]
-    if not use.any():
+    order = np.argsort(place, kind="stable")
+    place = place[order]
+    starts = np.flatnonzero(np.append(True, place[1:] != place[:-1])) if len(place) else np.zeros(0, np.int64)
+    places = place[starts]
+    of_place = np.diff(starts, append=len(place))
+    del place
+    devices = np.unique(device)
+    d = np.searchsorted(devices, device[order]).astype(np.int32)
+    shared = np.minimum.reduceat(d, starts) != np.maximum.reduceat(d, starts) if len(d) else np.zeros(0, bool)
+    if not shared.any():
         return None
-    full_d, full_p, full_y = d, p, level_db
-    d, p, y = d[use], p[use], level_db[use]
-    visits = sparse.csr_matrix((np.ones(len(d)), (d, p)), (len(devices), len(places)))
-    per_place = np.asarray(visits.sum(axis=0)).ravel()
-    inverse = np.divide(1.0, per_place, out=np.zeros_like(per_place), where=per_place > 0)
-    mean = np.bincount(p, y, len(places)) * inverse
-    centred = y - mean[p]
+    y, n = level_db[order].astype(np.float64), np.ones(len(d)) if count is None else count[order].astype(np.float64)
+    inner = np.zeros(len(d), np.float32) if squares is None else squares[order]
+    del order
+    visits_of = np.add.reduceat(n, starts)
+    mean = np.add.reduceat(n * y, starts) / visits_of
+    use = np.repeat(shared, of_place)
+    p = np.repeat(np.cumsum(shared, dtype=np.int32) - 1, of_place)[use]
+    d_used, n_used, centred = d[use], n[use], (y - np.repeat(mean, of_place))[use]
+    inner_total = float(inner[use].sum(dtype=np.float64))
+    del use, inner
+    visits = sparse.csr_matrix((n_used, (d_used, p)), (len(devices), int(shared.sum())))
     # the normal equations of the handsets, the places eliminated
     information = (
-        np.diag(np.asarray(visits.sum(axis=1)).ravel()) - (visits @ sparse.diags(inverse) @ visits.T).toarray()
+        np.diag(np.asarray(visits.sum(axis=1)).ravel())
+        - (visits @ sparse.diags(1.0 / visits_of[shared]) @ visits.T).toarray()
     )
-    right = np.bincount(d, centred, len(devices))
-    total = float(centred @ centred)
-    freedom = int(len(y) - (per_place > 0).sum())
+    places_shared = np.diff(visits.indptr)
+    del visits, p
+    right = np.bincount(d_used, n_used * centred, len(devices))
+    total = float(n_used @ centred**2) + inner_total
+    freedom = int(n_used.sum() - shared.sum())
+    del d_used, n_used, centred
     values, vectors = np.linalg.eigh(information)
     values = np.maximum(values, 0.0)
     turned = vectors.T @ right
@@ -85,9 +99,7 @@ def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray) -> Offsets 
     shrunk = ratio / (1.0 + ratio * values)
     offset = vectors @ (shrunk * turned)
     error = np.sqrt(sigma2 * np.sum(vectors**2 * shrunk, axis=1))
-    counts = np.bincount(full_p, minlength=len(places))
-    level = np.bincount(full_p, full_y - offset[full_d], len(places)) / counts
-    places_shared = np.asarray((visits > 0).sum(axis=1)).ravel()
+    level = np.add.reduceat(n * (y - offset[d]), starts) / visits_of
     return Offsets(devices, offset, error, places_shared, float(np.sqrt(sigma2)), float(np.sqrt(sigma2 * ratio)),
                    places, level)  # fmt: skip
 
