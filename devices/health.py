@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from devices import fleet, offsets, query
 from devices.cells import Sums, cell_of
@@ -108,6 +109,7 @@ def _collect(store: Store, wanted: Wanted, bench: dict[int, float]) -> tuple[dic
             sums.add(_visits(mine, tables))
     if current:
         visits[current] = _of_device(sums, bench.get(current, 0.0))
+    pa.default_memory_pool().release_unused()  # what adding up took
     return own, visits
 
 
@@ -121,14 +123,16 @@ def _of_device(sums: Sums, bench_db: float) -> _Visits:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(levels > 0, level / levels - bench_db, np.nan)
     order = np.argsort(place)
-    kinds = (np.uint64, np.int16, np.float32, *[np.int32] * 4)
-    columns = (place, week, mean, levels, *counts)
-    return _Visits(*(values[order].astype(kind) for values, kind in zip(columns, kinds, strict=True)))
+    columns = [place, week.astype(np.int16), mean.astype(np.float32)]
+    columns += [values.astype(np.min_scalar_type(values.max(initial=0))) for values in (levels, *counts)]
+    return _Visits(*(values[order] for values in columns))
 
 
 def _fit(visits: dict[int, _Visits]) -> offsets.Offsets | None:
     """From each handset's mean of its visits to a place."""
-    parts = []
+    most = sum(len(mine.place) for mine in visits.values())
+    columns = [np.empty(most, kind) for kind in (np.int32, np.uint64, np.float32, np.float32, np.float32)]
+    end = 0
     for number, mine in visits.items():
         heard = mine.levels > 0
         place, level = mine.place[heard], mine.level[heard].astype(np.float64)
@@ -138,12 +142,13 @@ def _fit(visits: dict[int, _Visits]) -> offsets.Offsets | None:
         count = np.diff(starts, append=len(place))
         mean = np.add.reduceat(level, starts) / count
         squares = np.add.reduceat((level - np.repeat(mean, count)) ** 2, starts)
-        parts.append((np.full(len(starts), number, np.int32), place[starts], mean.astype(np.float32),
-                      count.astype(np.int32), squares.astype(np.float32)))  # fmt: skip
-    if not parts:
-        return None
-    columns = [np.concatenate(values) for values in zip(*parts, strict=True)]
-    parts.clear()
+        start, end = end, end + len(starts)
+        for column, values in zip(columns, (number, place[starts], mean, count, squares), strict=True):
+            column[start:end] = values
+    order = np.argsort(columns[1][:end], kind="stable")
+    for at, column in enumerate(columns):  # one after the other, so that only one is there twice
+        columns[at] = column[:end][order]
+    del order, column
     return offsets.fit(*columns)
 
 
@@ -250,7 +255,7 @@ def _service(visits: _Visits | None, cells: tuple[np.ndarray, np.ndarray]) -> di
     fails, levels, nothing, rows = (
         values[known] for values in (visits.fails, visits.levels, visits.says_nothing, visits.rows)
     )
-    told = (fails + levels) > 0
+    told = (fails > 0) | (levels > 0)
     good = best >= GOOD_DBM
     return {
         "service_fails_at_dbm": _or_none(offsets.failing_level(best[told], fails[told] > levels[told])),

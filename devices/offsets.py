@@ -17,6 +17,7 @@ import numpy as np
 from scipy import optimize, sparse
 
 Z_95 = 1.959964
+PLACES_AT_ONCE = 1 << 20
 SMALLEST_RATIO, LARGEST_RATIO = 1e-4, 1e6
 
 
@@ -48,39 +49,43 @@ def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray, count: np.n
     None where no place has two handsets. One observation is a handset's mean of a visit, not a single sample:
     samples of one visit share their error.
     """
-    order = np.argsort(place, kind="stable")
-    place = place[order]
-    starts = np.flatnonzero(np.append(True, place[1:] != place[:-1])) if len(place) else np.zeros(0, np.int64)
-    places = place[starts]
-    of_place = np.diff(starts, append=len(place))
-    del place
+    count = np.ones(len(place), np.float32) if count is None else count
+    squares = np.zeros(len(place), np.float32) if squares is None else squares
+    if (place[1:] < place[:-1]).any():
+        order = np.argsort(place, kind="stable")
+        device, place, level_db, count, squares = (
+            values[order] for values in (device, place, level_db, count, squares)
+        )
+        del order
+    if not len(place):
+        return None
+    starts = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+    places, of_place = place[starts], np.diff(starts, append=len(place)).astype(np.int32)
     devices = np.unique(device)
-    d = np.searchsorted(devices, device[order]).astype(np.int32)
-    shared = np.minimum.reduceat(d, starts) != np.maximum.reduceat(d, starts) if len(d) else np.zeros(0, bool)
+    d = np.searchsorted(devices, device).astype(np.int32)
+    shared = np.minimum.reduceat(d, starts) != np.maximum.reduceat(d, starts)
     if not shared.any():
         return None
-    y, n = level_db[order].astype(np.float64), np.ones(len(d)) if count is None else count[order].astype(np.float64)
-    inner = np.zeros(len(d), np.float32) if squares is None else squares[order]
-    del order
-    visits_of = np.add.reduceat(n, starts)
-    mean = np.add.reduceat(n * y, starts) / visits_of
+    visits_of = np.add.reduceat(count, starts, dtype=np.float64)
+    mean = np.add.reduceat(count * level_db, starts, dtype=np.float64) / visits_of
     use = np.repeat(shared, of_place)
-    p = np.repeat(np.cumsum(shared, dtype=np.int32) - 1, of_place)[use]
-    d_used, n_used, centred = d[use], n[use], (y - np.repeat(mean, of_place))[use]
-    inner_total = float(inner[use].sum(dtype=np.float64))
-    del use, inner
-    visits = sparse.csr_matrix((n_used, (d_used, p)), (len(devices), int(shared.sum())))
-    # the normal equations of the handsets, the places eliminated
-    information = (
-        np.diag(np.asarray(visits.sum(axis=1)).ravel())
-        - (visits @ sparse.diags(1.0 / visits_of[shared]) @ visits.T).toarray()
-    )
-    places_shared = np.diff(visits.indptr)
-    del visits, p
+    d_used, n_used, centred = d[use], count[use].astype(np.float64), (level_db - np.repeat(mean, of_place))[use]
+    within = float(squares[use].sum(dtype=np.float64))
     right = np.bincount(d_used, n_used * centred, len(devices))
-    total = float(n_used @ centred**2) + inner_total
+    total = float(n_used @ np.square(centred, out=centred)) + within
     freedom = int(n_used.sum() - shared.sum())
-    del d_used, n_used, centred
+    del use, mean, centred
+    ends = np.append(0, np.cumsum(of_place[shared]))
+    visits = sparse.csr_matrix((n_used, d_used, ends), (len(ends) - 1, len(devices)))
+    visits.sum_duplicates()
+    places_shared = np.bincount(visits.indices, minlength=len(devices))
+    # the normal equations of the handsets, the places eliminated
+    information = np.diag(np.asarray(visits.sum(axis=0)).ravel())
+    visits.data /= np.repeat(np.sqrt(visits_of[shared]), np.diff(visits.indptr))
+    for start in range(0, visits.shape[0], PLACES_AT_ONCE):
+        some = visits[start : start + PLACES_AT_ONCE]
+        information -= (some.T @ some).toarray()
+    del visits, d_used, n_used, ends
     values, vectors = np.linalg.eigh(information)
     values = np.maximum(values, 0.0)
     turned = vectors.T @ right
@@ -99,7 +104,7 @@ def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray, count: np.n
     shrunk = ratio / (1.0 + ratio * values)
     offset = vectors @ (shrunk * turned)
     error = np.sqrt(sigma2 * np.sum(vectors**2 * shrunk, axis=1))
-    level = np.add.reduceat(n * (y - offset[d]), starts) / visits_of
+    level = np.add.reduceat(count * (level_db - offset[d]), starts) / visits_of
     return Offsets(devices, offset, error, places_shared, float(np.sqrt(sigma2)), float(np.sqrt(sigma2 * ratio)),
                    places, level)  # fmt: skip
 
