@@ -54,7 +54,8 @@ class Occurrences:
         if first <= self._newest.get(name, first - 1):
             joined = [(time_us, identity)]
             rows = len(time_us)
-            for run in [run for run in runs if run.first_us <= last and first <= run.last_us]:
+            # the newest first: they are the small ones
+            for run in [run for run in reversed(runs) if run.first_us <= last and first <= run.last_us]:
                 old = self._read(run)
                 found += _times_among(time_us, identity, *old)
                 if run.rows <= 2 * rows:

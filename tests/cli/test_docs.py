@@ -63,8 +63,8 @@ def folder(small_computed, tmp_path_factory) -> Path:
     lines = [f"2025-11-29 08:{at // 60:02}:{at % 60:02},46001234,{41.8 + at * 1e-5:.5f},123.4,{-80 - at % 7}"
              for at in range(240)]  # fmt: skip
     (folder / "drive.csv").write_text("\n".join(["time,device_id,lat,lon,rssi_dbm", *lines[:120]]) + "\n")
-    (folder / "export.txt").write_text("\n".join(["time;device_id;lat;lon;rssi_dbm",
-        *(line.replace(",", ";").replace(" 08:", "T00:").replace(";460", "Z;460", 1) for line in lines[180:])]) + "\n")  # fmt: skip
+    zoned = [line.replace(",", ";").replace(" 08:", "T00:").replace(";460", "Z;460", 1) for line in lines[180:]]
+    (folder / "export.txt").write_text("\n".join(["time;device_id;lat;lon;rssi_dbm", *zoned]) + "\n")
     with zipfile.ZipFile(folder / "day2.zip", "w") as archive:
         archive.writestr("day2.csv", "\n".join(["time,device_id,lat,lon,rssi_dbm", *lines[120:180]]) + "\n")
     (folder / "handsets.csv").write_text(

@@ -233,6 +233,8 @@ class Told(writing.Writer):
 
 import devices.ingest
 devices.ingest.Writer = Told
+from devices.formats import read
+devices.ingest.SMALL_BYTES = read.SMALL_BYTES = 0  # in threads, as large files are read
 with Store(sys.argv[1]) as store:
     for name in sys.argv[2:]:
         import_file(store, Path(name), Order(Declared(zone="UTC", datum="wgs84")))
