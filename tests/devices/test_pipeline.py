@@ -27,8 +27,10 @@ ORDER = Order(Declared(zone="UTC", datum="wgs84"))
 
 
 def lines(n: int, start: int = 0) -> str:
-    return "".join(f"2025-11-29T{8 + at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}Z,A{at % 3},41.8,123.4,{-80 - at % 7}\n"
-                   for at in range(start, start + n))  # fmt: skip
+    return "".join(
+        f"2025-11-29T{8 + at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}Z,A{at % 3},41.8,123.4,{-80 - at % 7}\n"
+        for at in range(start, start + n)
+    )
 
 
 @pytest.fixture
@@ -101,7 +103,8 @@ def test_equal_rows_are_numbered_over_all_blocks_whatever_their_order(moments, s
             if not block:
                 break
             starts = [row for row, one in enumerate(block) if not row or one[0] != block[row - 1][0]]
-            groups = [(block[start][0], start, end) for start, end in zip(starts, [*starts[1:], len(block)], strict=True)]
+            ends = [*starts[1:], len(block)]
+            groups = [(block[start][0], start, end) for start, end in zip(starts, ends, strict=True)]
             time_us = np.array([moment for _, moment, _ in block], np.int64)
             identity = np.array([value for _, _, value in block], np.int64)
             for row, number in zip(block, occurrences.number(groups, time_us, identity).tolist(), strict=True):
