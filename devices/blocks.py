@@ -48,6 +48,7 @@ class Blocks:
         self._gone: list[int] = []
         self._made: list[dict[str, Any]] = []
         self._data: dict[int, bytes] = {}
+        self.rewritten = 0  # records of blocks that others came in between
 
     def add(self, rows: dict[int, Columns]) -> int:
         """Number of records that were not there yet, which are written.
@@ -137,6 +138,7 @@ class Blocks:
             columns = joined([*(self._read(span) for span in old), columns])
             order = sorted_order(columns)
             columns = columns if order is None else some(columns, order)
+        self.rewritten += sum(span.rows for span in inside)
         for span in old:
             spans.remove(span)
             self._gone.append(span.id)

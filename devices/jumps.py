@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from devices.draft import Draft
@@ -39,27 +41,35 @@ def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.concatenate(([True], cut | ~same)))
     ends = np.append(starts[1:], len(rows))
     by_device: dict[int, list[int]] = {}
-    for piece, start in enumerate(starts.tolist()):
-        by_device.setdefault(int(device[start]), []).append(piece)
+    for piece, of in enumerate(device[starts].tolist()):
+        by_device.setdefault(of, []).append(piece)
+    sizes = (ends - starts).tolist()
+    heads, tails = ([column[at].tolist() for column in (y, x, time)] for at in (starts, ends - 1))
+    far: list[int] = []
     for pieces in by_device.values():
-        if len(pieces) < 2 or ends[pieces[-1]] - starts[pieces[0]] < 3:
+        if len(pieces) < 2 or sum(sizes[piece] for piece in pieces) < 3:
             continue
-        sizes = [int(ends[p] - starts[p]) for p in pieces]
-        anchor = int(np.argmax(sizes))
-        for step in (1, -1):
+        anchor = max(range(len(pieces)), key=lambda at: sizes[pieces[at]])
+        for after in (True, False):
             believed = pieces[anchor]
-            at = anchor + step
-            while 0 <= at < len(pieces):
-                piece = pieces[at]
-                a, b = (ends[believed] - 1, starts[piece]) if step > 0 else (ends[piece] - 1, starts[believed])
-                if _reachable(y[a], x[a], time[a], y[b], x[b], time[b]):
+            for piece in pieces[anchor + 1 :] if after else reversed(pieces[:anchor]):
+                one, other = (believed, piece) if after else (piece, believed)
+                if _is_reachable(*(column[one] for column in tails), *(column[other] for column in heads)):
                     believed = piece
                 else:
-                    jumped[rows[starts[piece] : ends[piece]]] = True
-                at += step
+                    far.append(piece)
+    for piece in far:
+        jumped[rows[starts[piece] : ends[piece]]] = True
     return jumped
 
 
 def _reachable(y1, x1, t1, y2, x2, t2):
     apart = distance_m(y1, x1, y2, x2)
     return apart <= SLACK_M + FASTEST_MPS * np.abs(t2 - t1) / 1e6
+
+
+def _is_reachable(y1: float, x1: float, t1: int, y2: float, x2: float, t2: int) -> bool:
+    """As `_reachable`, for one pair: a track can have as many pieces as points."""
+    p1, p2 = math.radians(y1), math.radians(y2)
+    half = math.sin((p2 - p1) / 2) ** 2 + math.cos(p1) * math.cos(p2) * math.sin(math.radians(x2 - x1) / 2) ** 2
+    return 2 * EARTH_M * math.asin(math.sqrt(min(half, 1.0))) <= SLACK_M + FASTEST_MPS * abs(t2 - t1) / 1e6

@@ -17,6 +17,7 @@ from devices.draft import Draft
 from devices.records import Record
 
 BUFFER_ROWS = 400_000
+MOST_ROWS = 3_000_000  # of a log out of order: 0.5 GiB
 FULL_ROWS = 16_000  # a handset; blocks of fewer cost more than they hold
 
 #: by what is the same for all rows of a block, and the names of the rest: values of the rest -> number
@@ -34,7 +35,7 @@ class Writer:
         self._known, self.asked = contexts, Contexts()
         self._blocks = Blocks(connection)
         self._held: dict[int, list[Columns]] = {}
-        self._held_rows = 0
+        self._held_rows, self._most, self._full = 0, BUFFER_ROWS, FULL_ROWS
 
     def begin(self, description: str, now_us: int, who: str) -> int:
         """The number of the new batch."""
@@ -64,17 +65,20 @@ class Writer:
             part = {column: values[start:end] for column, values in columns.items()}
             self._held.setdefault(self._device(name), []).append(part)
         self._held_rows += n
-        return self.flush() if self._held_rows >= min(BUFFER_ROWS, FULL_ROWS * len(self._held)) else 0
+        return self.flush() if self._held_rows >= min(self._most, self._full * len(self._held)) else 0
 
     def flush(self) -> int:
         """Write what is held; number of rows that were not there yet."""
         held: dict[int, Columns] = {}
-        for device, parts in self._held.items():
-            columns = joined(parts)
+        for device in list(self._held):
+            columns = joined(self._held.pop(device))
             order = sorted_order(columns)
             held[device] = columns if order is None else some(columns, order)
-        self._held, self._held_rows = {}, 0
-        return self._blocks.add(held)
+        rows, before, self._held_rows = self._held_rows, self._blocks.rewritten, 0
+        new = self._blocks.add(held)
+        if self._blocks.rewritten - before > rows // 4:  # a log out of order: the more at once, the less is done again
+            self._most, self._full = min(2 * max(rows, self._most), MOST_ROWS), MOST_ROWS
+        return new
 
     def _device(self, name: str) -> int:
         if name not in self.devices:
