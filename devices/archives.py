@@ -45,9 +45,10 @@ class Part:
 
     def position(self) -> int:
         """Bytes of the packed file that were read so far, for progress."""
-        if self._file is None or self._file.closed:
+        try:
+            return max(0, min(self._file.tell() - self._start, self.packed_bytes))
+        except (AttributeError, ValueError, OSError):  # not opened, or closed by the thread that reads
             return self.packed_bytes
-        return max(0, min(self._file.tell() - self._start, self.packed_bytes))
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:

@@ -7,9 +7,10 @@ small imports end as few large blocks.
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -20,19 +21,21 @@ from devices.packing import pack, unpack
 
 BLOCK_ROWS = 1 << 15
 SMALL_ROWS = 1 << 12
+LEAST_JOINED, MOST_JOINED = 4, 64  # small blocks at once
+FETCHED_ROWS = 1 << 20
+ASKED_AT_ONCE = 500
 KEYS = ("time_us", "identity", "occurrence")
 WHOLE = ("time_us", "identity", "occurrence", "batch", "row_no", "context")
 Columns = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Span:
+class _Span(NamedTuple):
     """A block without its records."""
 
     first_us: int
     last_us: int
-    rows: int
     id: int
+    rows: int
 
 
 class Blocks:
@@ -44,13 +47,29 @@ class Blocks:
         self._next = (connection.execute(sa.select(sa.func.max(schema.blocks.c.id))).scalar() or 0) + 1
         self._gone: list[int] = []
         self._made: list[dict[str, Any]] = []
+        self._data: dict[int, bytes] = {}
+        self.rewritten = 0  # records of blocks that others came in between
 
-    def add(self, device: int, columns: Columns) -> int:
-        """Number of records that were not there yet; they are written by `flush`, before which a handset comes once.
+    def add(self, rows: dict[int, Columns]) -> int:
+        """Number of records that were not there yet, which are written.
 
-        columns: arrays in order of KEYS, those of schema.BLOCK_COLUMNS that are known.
+        rows: of each handset, arrays in order of KEYS, those of schema.BLOCK_COLUMNS that are known.
         """
-        spans = self._spans_of(device)
+        self._find(list(rows))
+        self._fetch(rows)
+        new = sum(self._add(device, columns) for device, columns in rows.items())
+        table = schema.blocks
+        for gone in _in_parts(self._gone):
+            self._connection.execute(sa.delete(table).where(table.c.id.in_(gone)))
+        if self._made and self._connection.dialect.name == "postgresql":
+            _copy(self._connection, self._made)
+        elif self._made:
+            self._connection.execute(sa.insert(table), self._made)
+        self._gone, self._made, self._data = [], [], {}
+        return new
+
+    def _add(self, device: int, columns: Columns) -> int:
+        spans = self._spans[device]
         touched = [span for span, start, end in _between(spans, columns["time_us"]) if end > start]
         if touched:
             columns = some(columns, ~_known(columns, [self._read(span, KEYS) for span in touched]))
@@ -59,27 +78,43 @@ class Blocks:
             self._merge(device, group, inside)
         return new
 
-    def flush(self) -> None:
+    def _find(self, devices: list[int]) -> None:
+        """Learn which blocks of handsets are there."""
         table = schema.blocks
-        if self._gone:
-            self._connection.execute(sa.delete(table).where(table.c.id.in_(self._gone)))
-        if self._made:
-            self._connection.execute(sa.insert(table), self._made)
-        self._gone, self._made = [], []
-
-    def _spans_of(self, device: int) -> list[_Span]:
-        if device not in self._spans:
-            table = schema.blocks
+        for some_devices in _in_parts([device for device in devices if device not in self._spans]):
+            self._spans |= {device: [] for device in some_devices}
             found = self._connection.execute(
-                sa.select(table.c.first_us, table.c.last_us, table.c.rows, table.c.id)
-                .where(table.c.device == device).order_by(table.c.first_us, table.c.last_us, table.c.id)
+                sa.select(table.c.device, table.c.first_us, table.c.last_us, table.c.id, table.c.rows)
+                .where(table.c.device.in_(some_devices))
+                .order_by(table.c.device, table.c.first_us, table.c.last_us, table.c.id)
             )  # fmt: skip
-            self._spans[device] = [_Span(*row) for row in found]
-        return self._spans[device]
+            for device, *span in found:
+                self._spans[device].append(_Span(*span))
+
+    def _fetch(self, rows: dict[int, Columns]) -> None:
+        """Get blocks that are looked at for these rows all at once: many small ones cost a question each else."""
+        wanted, size = [], 0
+        for device, columns in rows.items():
+            spans, time_us = self._spans[device], columns["time_us"]
+            at = bisect_left(spans, time_us[0], key=lambda span: span.last_us)
+            near = reversed(spans[max(0, at - MOST_JOINED) : at])
+            before = list(itertools.takewhile(lambda span: span.rows <= SMALL_ROWS, near))
+            before = before if len(before) >= LEAST_JOINED else []
+            for span in [*before, *(span for span, *_ in _between(spans, time_us))]:
+                size += span.rows
+                if size > FETCHED_ROWS:
+                    break
+                wanted.append(span.id)
+        table = schema.blocks
+        for ids in _in_parts(wanted):
+            found = self._connection.execute(sa.select(table.c.id, table.c.data).where(table.c.id.in_(ids)))
+            self._data |= dict(found.all())
 
     def _read(self, span: _Span, names: Sequence[str] | None = None) -> Columns:
-        table = schema.blocks
-        data = self._connection.execute(sa.select(table.c.data).where(table.c.id == span.id)).scalar_one()
+        data = self._data.get(span.id)
+        if data is None:
+            table = schema.blocks
+            data = self._connection.execute(sa.select(table.c.data).where(table.c.id == span.id)).scalar_one()
         return unpack(data, span.rows, names)
 
     def _merge(self, device: int, columns: Columns, inside: list[_Span]) -> None:
@@ -88,16 +123,22 @@ class Blocks:
         fresh = {made["id"] for made in self._made}
         first = min([int(columns["time_us"][0]), *(span.first_us for span in inside)])
         rows = len(columns["time_us"]) + sum(span.rows for span in inside)
-        old = list(inside)
-        for span in reversed([span for span in spans if span.last_us <= first and span not in inside]):
-            if span.id in fresh or span.rows > min(SMALL_ROWS, 2 * rows):
+        among = {span.id for span in inside}
+        at = bisect_right(spans, first, key=lambda span: span.last_us)
+        before: list[_Span] = []
+        for span in reversed(spans[max(0, at - MOST_JOINED) : at]):
+            if span.id in among:
+                continue
+            if span.id in fresh or span.rows > min(SMALL_ROWS, 2 * rows + sum(one.rows for one in before)):
                 break
-            old.insert(0, span)
-            rows += span.rows
+            before.insert(0, span)
+        old = inside if len(before) < LEAST_JOINED else [*before, *inside]
+        rows = len(columns["time_us"]) + sum(span.rows for span in old)
         if old:
             columns = joined([*(self._read(span) for span in old), columns])
             order = sorted_order(columns)
             columns = columns if order is None else some(columns, order)
+        self.rewritten += sum(span.rows for span in inside)
         for span in old:
             spans.remove(span)
             self._gone.append(span.id)
@@ -107,8 +148,27 @@ class Blocks:
             row = {"id": self._next, "device": device, **row_of(part)}
             self._next += 1
             self._made.append(row)
-            spans.append(_Span(row["first_us"], row["last_us"], row["rows"], row["id"]))
-        spans.sort(key=lambda span: (span.first_us, span.last_us, span.id))
+            insort(spans, _Span(row["first_us"], row["last_us"], row["id"], row["rows"]))
+
+
+def _copy(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """PostgreSQL takes blocks in as they are, without a statement for each."""
+    columns = schema.blocks.columns
+    names = ", ".join(column.name for column in columns)
+    kinds = [column.type.compile(connection.dialect).lower() for column in columns]
+    with (
+        connection.connection.driver_connection.cursor() as cursor,
+        cursor.copy(f"copy blocks ({names}) from stdin (format binary)") as copy,
+    ):
+        copy.set_types(kinds)
+        for row in rows:
+            copy.write_row([row[column.name] for column in columns])
+
+
+def _in_parts(numbers: list[int]) -> Iterator[list[int]]:
+    """Databases take no endless lists."""
+    for start in range(0, len(numbers), ASKED_AT_ONCE):
+        yield numbers[start : start + ASKED_AT_ONCE]
 
 
 def row_of(columns: Columns) -> dict[str, Any]:
@@ -181,7 +241,8 @@ def some(columns: Columns, rows: np.ndarray | slice) -> Columns:
 
 def _between(spans: list[_Span], time_us: np.ndarray) -> list[tuple[_Span, int, int]]:
     """Blocks within the time of sorted rows, each with where it begins and ends among them."""
-    near = [span for span in spans if span.last_us >= time_us[0] and span.first_us <= time_us[-1]]
+    low = bisect_left(spans, time_us[0], key=lambda span: span.last_us)
+    near = spans[low : bisect_right(spans, time_us[-1], key=lambda span: span.first_us)]
     starts = np.searchsorted(time_us, [span.first_us for span in near], "left")
     ends = np.searchsorted(time_us, [span.last_us for span in near], "right")
     return list(zip(near, starts.tolist(), ends.tolist(), strict=True))
@@ -199,13 +260,16 @@ def _groups(spans: list[_Span], columns: Columns) -> list[tuple[Columns, list[_S
 
 
 def _known(columns: Columns, old: list[Columns]) -> np.ndarray:
-    """(n,) bool: records that are among the old ones."""
+    """(n,) bool: records that are among the old ones, which are in order of KEYS as well."""
     before = {name: np.concatenate([part[name] for part in old]) for name in KEYS}
-    # the handset is the same throughout, so that the number of the repeat takes its place
-    keys = key(before["occurrence"], before["time_us"], before["identity"])
-    order = np.argsort(keys)
-    at = np.searchsorted(keys, key(columns["occurrence"], columns["time_us"], columns["identity"]), sorter=order)
-    row = order[np.minimum(at, len(order) - 1)]
+    if (np.diff(before["time_us"]) > 0).all():
+        row = np.searchsorted(before["time_us"], columns["time_us"])
+    else:  # the handset is the same throughout: time, hash and number of the repeat are the key
+        keys = key(*(before[name] for name in KEYS))
+        order = np.argsort(keys)
+        at = np.searchsorted(keys, key(*(columns[name] for name in KEYS)), sorter=order)
+        row = order[np.minimum(at, len(order) - 1)]
+    row = np.minimum(row, len(before["time_us"]) - 1)
     return np.logical_and.reduce([before[name][row] == columns[name] for name in KEYS])
 
 

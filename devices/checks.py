@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -13,7 +14,10 @@ from devices import datum as datums
 from devices.draft import Draft
 from devices.errors import DevicesError
 from devices.formats.numbers import take
+from devices.identity import FIELDS as IDENTITY_FIELDS
+from devices.identity import combine
 from devices.jumps import find_jumps
+from devices.ordering import order_of
 from devices.positions import Track
 from devices.records import CATEGORIES, LIMITS, Record
 
@@ -37,27 +41,54 @@ class Context:
     known_devices: Collection[str] = ()
     track: Track | None = None
 
+    @functools.cached_property
+    def known(self) -> frozenset[str]:
+        return frozenset(self.known_devices)
+
+    @functools.cached_property
+    def by_stripped(self) -> dict[str, list[str]]:
+        """Ids that lost their leading zeros -> those of the register that they can be."""
+        found: dict[str, list[str]] = {}
+        for name in self.known:
+            found.setdefault(name.lstrip("0"), []).append(name)
+        return found
+
 
 def check(draft: Draft, context: Context) -> Draft:
-    """The rows that are left, with positions on WGS 84. DevicesError where the file as a whole can't be right."""
+    """The rows that are left, in order of device, time and hash, with positions on WGS 84. DevicesError where the
+    file as a whole can't be right."""
     _clock(draft, context.now_us)
-    _devices(draft, context.known_devices)
+    _devices(draft, context)
     _levels(draft)
     _ranges(draft)
     _no_service(draft)
-    left = draft.filter(draft.alive)
-    if left is draft:
-        rejected, draft.rejected = draft.rejected, []
-    else:
-        rejected = draft.rejected
+    if draft.identity is None and draft.raw:
+        draft.identity = combine(draft.raw, len(draft))
+    left = _in_order(draft.filter(draft.alive))
     _positions(left, context)
+    if left.identity is None:
+        left.identity = combine(_raw_of(left), len(left))
+        left = _in_order(left)
     if context.track is not None and len(left):
         context.track.fill(left)
     for name in NEVER_NULL:
         if isinstance(left.texts.get(name), pa.Array):
             left.texts[name] = pc.fill_null(left.texts[name], getattr(DEFAULTS, name))
-    left.rejected, left.skipped, left.alive = rejected, draft.skipped, np.ones(len(left), bool)
+    left.rejected, left.skipped, left.alive = draft.rejected, draft.skipped, np.ones(len(left), bool)
     return left
+
+
+def _in_order(draft: Draft) -> Draft:
+    _, device = draft.devices()
+    identity = np.zeros(len(draft), np.int64) if draft.identity is None else draft.identity
+    order = order_of(device, draft.time_us, identity)
+    return draft if order is None else draft.take(order)
+
+
+def _raw_of(draft: Draft) -> dict[str, np.ndarray | pa.Array]:
+    """What identity is made of where no raw values came along: the fields themselves."""
+    found = {name: draft.numbers[name] for name in IDENTITY_FIELDS if name in draft.numbers}
+    return found | {name: draft.text(name) for name in IDENTITY_FIELDS if name in draft.texts}
 
 
 def _clock(draft: Draft, now_us: int) -> None:
@@ -74,47 +105,45 @@ def _clock(draft: Draft, now_us: int) -> None:
     draft.reject(~good, "time_utc_us", "time_out_of_range", stamps)
 
 
-def _devices(draft: Draft, known: Collection[str]) -> None:
+def _devices(draft: Draft, context: Context) -> None:
     """Ids as text: ='0123 and the like are undone; what a spreadsheet spoilt is refused, unless the register has
     exactly one id that it can have been."""
     if isinstance(draft.device, str):
         if len(draft.device) > LONGEST_ID:
             raise DevicesError(f"device id {draft.device!r} has more than {LONGEST_ID} characters")
         return
-    coded = draft.device.dictionary_encode()
-    by_stripped: dict[str, list[str]] = {}
-    for name in known:
-        by_stripped.setdefault(name.lstrip("0"), []).append(name)
-    known = set(known)
     good, codes = [], []
-    for word in coded.dictionary.to_pylist():
-        name, code = _restore(word, known, by_stripped)
+    for word in draft.device.dictionary.to_pylist():
+        name, code = _restore(word, context)
         good.append(name)
         codes.append(code)
-    reasons = take(coded, np.array(codes, object), "device_missing")
-    for code in {*codes, "device_missing"} - {""}:
-        draft.reject(reasons == code, "device_id", code, draft.device)
-    draft.device = pa.DictionaryArray.from_arrays(coded.indices, pa.array(good, pa.string())).dictionary_decode()
+    if any(codes) or draft.device.null_count:
+        reasons = take(draft.device, np.array(codes, object), "device_missing")
+        for code in {*codes, "device_missing"} - {""}:
+            draft.reject(reasons == code, "device_id", code, draft.device)
+    names = {name: number for number, name in enumerate(dict.fromkeys(good))}
+    numbers = take(draft.device, np.array([names[name] for name in good], np.int32), np.int32(0))
+    draft.device = pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array(list(names) or [""], pa.string()))
 
 
-def _restore(word: str, known: set[str], by_stripped: dict[str, list[str]]) -> tuple[str, str]:
+def _restore(word: str, context: Context) -> tuple[str, str]:
     """(id, "") or (text, code of the reason)."""
     name = word.strip()
     if name.startswith('="') and name.endswith('"'):
         name = name[2:-1]
     elif name.startswith("'"):
         name = name[1:]
-    if name in known:
+    if name in context.known:
         return name, ""
     mantissa, _, exponent = name.upper().partition("E+")
     if exponent.isdigit() and mantissa.replace(".", "", 1).replace(",", "", 1).isdigit():
         return name, "device_mangled"
     whole = name[:-2] if name.endswith(".0") and name[:-2].isdigit() else name
-    candidates = by_stripped.get(whole.lstrip("0"), []) if whole.isdigit() else []
+    candidates = context.by_stripped.get(whole.lstrip("0"), []) if whole.isdigit() else []
     if len(candidates) == 1 and len(candidates[0]) > len(whole):
         return candidates[0], ""
     if whole != name:
-        return (whole, "") if whole in known else (name, "device_mangled")
+        return (whole, "") if whole in context.known else (name, "device_mangled")
     if not name:
         return name, "device_missing"
     return name, "device_too_long" if len(name) > LONGEST_ID else ""

@@ -1,6 +1,7 @@
 """Rows on their way to records: columns of numbers and texts, and which rows fell out and why.
 
-Numbers are float64 with NaN for unknown, texts arrow strings with null for unknown, or one text for all rows.
+Numbers are float64 with NaN for unknown, texts arrow strings with null for unknown, or one text for all rows; ids of
+handsets are dictionaries of texts, which are looked at by each step once a handset and not once a row.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Draft:
 
     row_no: np.ndarray
     time_us: np.ndarray
-    device: pa.Array | str
+    device: pa.DictionaryArray | str
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
     texts: dict[str, pa.Array | str] = field(default_factory=dict)
     raw: dict[str, np.ndarray | pa.Array] = field(default_factory=dict)
@@ -46,6 +47,8 @@ class Draft:
     def __post_init__(self) -> None:
         if self.alive is None:
             self.alive = np.ones(len(self.row_no), bool)
+        if isinstance(self.device, pa.Array) and not isinstance(self.device, pa.DictionaryArray):
+            self.device = self.device.dictionary_encode()
 
     def __len__(self) -> int:
         return len(self.row_no)
@@ -76,7 +79,22 @@ class Draft:
         value = self.device if name == "device_id" else self.texts.get(name)
         if value is None or isinstance(value, str):
             return pa.repeat(pa.scalar(value, pa.string()), len(self))
-        return value
+        return _flat(value)
+
+    def devices(self) -> tuple[list[str], np.ndarray]:
+        """(ids of handsets, (n,) int32 number of each row's among them, -1 for none)."""
+        if isinstance(self.device, str):
+            return [self.device], np.zeros(len(self), np.int32)
+        codes = self.device.indices
+        return self.device.dictionary.to_pylist(), (codes.fill_null(-1) if codes.null_count else codes).to_numpy()
+
+    def groups(self) -> list[tuple[str, int, int]]:
+        """(handset, first row, row after its last), where rows of one handset follow one another."""
+        names, codes = self.devices()
+        if not len(codes):
+            return []
+        cuts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+        return [(names[codes[start]], start, end) for start, end in zip(cuts[:-1], cuts[1:], strict=True)]
 
     def filter(self, rows: np.ndarray) -> Draft:
         """The rows of a mask, with their flags; what was rejected stays behind."""

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 
 from devices import schema
 from devices.errors import DevicesError
-from devices.ingest import iso
 from devices.records import CARRIES
 from devices.schema import STATES
-from devices.store import Store, now_us, this_person
+from devices.store import Store, iso, now_us, this_person
 
 #: column -> other headings
 FIELDS = {

@@ -13,9 +13,8 @@ import pyarrow as pa
 from devices import fleet, offsets, query
 from devices.cells import Sums, cell_of
 from devices.errors import DevicesError
-from devices.ingest import iso
 from devices.query import Wanted
-from devices.store import Store, now_us
+from devices.store import Store, iso, now_us
 
 SIDE_M = 100.0
 WEEK_US = 7 * 86_400_000_000
@@ -27,11 +26,21 @@ SILENT_SHARE, LEAST_ROWS = 0.3, 20
 UNSEEN_DAYS = 30
 POOR_GPS_SHARE, LOW_BATTERY = 0.5, 20.0
 OFF_DB, DRIFT_DB_A_MONTH, DEAF_DB = 3.0, 1.0, 5.0
-VISITS = pa.schema([
-    ("device", pa.int32()), ("cell", pa.int64()), ("transmitter", pa.int32()), ("week", pa.int16()),
-    ("levels", pa.int32()), ("level", pa.float64()), ("fails", pa.int32()), ("says_nothing", pa.int32()),
-    ("rows", pa.int32()),
-])  # fmt: skip
+CELL_SHIFT = np.uint64(20)  # a place is a cell and, below, the transmitter received there
+
+
+@dataclass
+class _Visits:
+    """What a handset had in a place in a week, one element each, as narrow as may be: there can be as many visits as
+    records. level: mean less the bench's offset, dBm, NaN where nothing was heard."""
+
+    place: np.ndarray
+    week: np.ndarray
+    level: np.ndarray
+    levels: np.ndarray
+    fails: np.ndarray
+    says_nothing: np.ndarray
+    rows: np.ndarray
 
 
 @dataclass
@@ -54,28 +63,17 @@ def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
     wanted: when and where; its devices and unit say which handsets come back, held against all.
     """
     wanted = wanted or Wanted()
-    own, arrays = _collect(store, dataclasses.replace(wanted, devices=(), unit="", min_dbm=None, max_dbm=None))
     known = query.names(store)
     register = {row["device_id"]: row for row in fleet.listing(store)}
-    calibration = np.zeros(max([0, *known.devices]) + 1)
-    for number, name in known.devices.items():
-        calibration[number] = register[name]["calibration_offset_db"] or 0.0
-    heard = arrays["levels"] > 0
-    device, week = arrays["device"], arrays["week"]
-    place = arrays["cell"] * 1_000_003 + arrays["transmitter"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = arrays["level"] / arrays["levels"] - calibration[device.astype(np.int64)]
-    fitted = offsets.fit(device[heard], place[heard], mean[heard]) if heard.any() else None
-    best = _best_of_cell(fitted, arrays, place, heard) if fitted is not None else np.full(len(device), np.nan)
-    order = np.argsort(device, kind="stable")
-    numbers = np.array(list(known.devices), np.int64)
-    starts, ends = (np.searchsorted(device[order], numbers, side) for side in ("left", "right"))
+    bench = {number: register[name]["calibration_offset_db"] or 0.0 for number, name in known.devices.items()}
+    own, visits = _collect(store, dataclasses.replace(wanted, devices=(), unit="", min_dbm=None, max_dbm=None), bench)
+    fitted = _fit(visits)
+    best = _best_of_cells(fitted)
     rows = []
-    for (number, name), start, end in zip(known.devices.items(), starts.tolist(), ends.tolist(), strict=True):
-        mine = order[start:end]
+    for number, name in known.devices.items():
         row = _figures(name, own.get(number, _Own()), register[name])
-        row |= _against_others(number, fitted, *(values[mine] for values in (place, week, mean, heard)))
-        row |= _service({key: values[mine] for key, values in arrays.items()}, best[mine])
+        mine = visits.pop(number, None)
+        row |= _against_others(number, fitted, mine) | _service(mine, best)
         rows.append(row)
     _judge(rows)
     if missing := sorted(set(wanted.devices) - set(register)):
@@ -90,10 +88,10 @@ def health(store: Store, wanted: Wanted | None = None) -> dict[str, Any]:
     return {"fleet": fleet_figures, "handsets": rows}
 
 
-def _collect(store: Store, wanted: Wanted) -> tuple[dict[int, _Own], dict[str, np.ndarray]]:
-    """Each handset by itself, and columns of VISITS: what a handset had in a cell from a transmitter in a week."""
+def _collect(store: Store, wanted: Wanted, bench: dict[int, float]) -> tuple[dict[int, _Own], dict[int, _Visits]]:
+    """By number of a handset: what it says by itself, and where it was. bench: its offset there, dB."""
     own: dict[int, _Own] = {}
-    visits: list[pa.Table] = []
+    visits: dict[int, _Visits] = {}
     sums, current = _sums(), 0
     columns = ("device", "time_us", "lat", "lon", "rssi_dbm", "hdop", "ber_percent", "battery_percent", "context")
     tables: tuple[np.ndarray, ...] | None = None
@@ -105,22 +103,53 @@ def _collect(store: Store, wanted: Wanted) -> tuple[dict[int, _Own], dict[str, n
             mine = {name: values[rows] for name, values in block.items()}
             _add(own.setdefault(number, _Own()), mine)
             if number != current:  # a handset's records come together
-                visits.append(_of_device(current, sums))
+                if current:
+                    visits[current] = _of_device(sums, bench.get(current, 0.0))
                 sums, current = _sums(), number
             sums.add(_visits(mine, tables))
-    visits.append(_of_device(current, sums))
-    table = pa.concat_tables(visits)
-    return own, {name: table.column(name).to_numpy() for name in table.column_names}
+    if current:
+        visits[current] = _of_device(sums, bench.get(current, 0.0))
+    pa.default_memory_pool().release_unused()  # what adding up took
+    return own, visits
 
 
 def _sums() -> Sums:
-    return Sums(["cell", "transmitter", "week"], ["levels", "level", "fails", "says_nothing", "rows"])
+    return Sums(["place", "week"], ["levels", "level", "fails", "says_nothing", "rows"])
 
 
-def _of_device(number: int, sums: Sums) -> pa.Table:
-    """As narrow as may be: there can be as many visits as records."""
+def _of_device(sums: Sums, bench_db: float) -> _Visits:
     table = sums.result()
-    return table.add_column(0, "device", pa.array(np.full(table.num_rows, number))).select(VISITS.names).cast(VISITS)
+    place, week, levels, level, *counts = (table.column(name).to_numpy() for name in table.column_names)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(levels > 0, level / levels - bench_db, np.nan)
+    order = np.argsort(place)
+    columns = [place, week.astype(np.int16), mean.astype(np.float32)]
+    columns += [values.astype(np.min_scalar_type(values.max(initial=0))) for values in (levels, *counts)]
+    return _Visits(*(values[order] for values in columns))
+
+
+def _fit(visits: dict[int, _Visits]) -> offsets.Offsets | None:
+    """From each handset's mean of its visits to a place."""
+    most = sum(len(mine.place) for mine in visits.values())
+    columns = [np.empty(most, kind) for kind in (np.int32, np.uint64, np.float32, np.float32, np.float32)]
+    end = 0
+    for number, mine in visits.items():
+        heard = mine.levels > 0
+        place, level = mine.place[heard], mine.level[heard].astype(np.float64)
+        if not len(place):
+            continue
+        starts = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+        count = np.diff(starts, append=len(place))
+        mean = np.add.reduceat(level, starts) / count
+        squares = np.add.reduceat((level - np.repeat(mean, count)) ** 2, starts)
+        start, end = end, end + len(starts)
+        for column, values in zip(columns, (number, place[starts], mean, count, squares), strict=True):
+            column[start:end] = values
+    order = np.argsort(columns[1][:end], kind="stable")
+    for at, column in enumerate(columns):  # one after the other, so that only one is there twice
+        columns[at] = column[:end][order]
+    del order, column
+    return offsets.fit(*columns)
 
 
 def _visits(rows: dict[str, np.ndarray], tables: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
@@ -131,7 +160,8 @@ def _visits(rows: dict[str, np.ndarray], tables: tuple[np.ndarray, ...]) -> dict
     use = (cell >= 0) & (usable | no_service | unknown)
     nothing = np.isnan(level) & unknown & ~no_service
     return {
-        "cell": cell[use], "transmitter": transmitter[use], "week": (rows["time_us"] // WEEK_US)[use],
+        "place": (cell.view(np.uint64) << CELL_SHIFT | transmitter.view(np.uint64))[use],
+        "week": (rows["time_us"] // WEEK_US)[use],
         "levels": counts[use].astype(np.int64), "level": np.where(counts, level, 0.0)[use],
         "fails": no_service[use].astype(np.int64), "says_nothing": nothing[use].astype(np.int64),
         "rows": np.ones(int(use.sum()), np.int64),
@@ -170,14 +200,13 @@ def _add(own: _Own, rows: dict[str, np.ndarray]) -> None:
         own.bit_errors.append(pairs[:, :: max(1, pairs.shape[1] // 5000)])
 
 
-def _best_of_cell(fitted: offsets.Offsets, arrays: dict[str, np.ndarray], place: np.ndarray,
-                  heard: np.ndarray) -> np.ndarray:  # fmt: skip
-    """For each visit the strongest level that the fleet reads in that cell, dBm; NaN where nobody heard anything."""
-    level = fitted.level_db[np.searchsorted(fitted.place, place[heard])]
-    cells, at = np.unique(arrays["cell"], return_inverse=True)
-    best = np.full(len(cells), -np.inf)
-    np.maximum.at(best, at[heard], level)
-    return np.where(np.isinf(best), np.nan, best)[at]
+def _best_of_cells(fitted: offsets.Offsets | None) -> tuple[np.ndarray, np.ndarray]:
+    """(cells in order, the strongest level that the fleet reads in each, dBm)."""
+    if fitted is None:
+        return np.zeros(0, np.uint64), np.zeros(0)
+    cell = fitted.place >> CELL_SHIFT
+    starts = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
+    return cell[starts], np.maximum.reduceat(fitted.level_db, starts)
 
 
 def _figures(name: str, own: _Own, registered: dict[str, Any]) -> dict[str, Any]:
@@ -193,17 +222,17 @@ def _figures(name: str, own: _Own, registered: dict[str, Any]) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _against_others(number: int, fitted: offsets.Offsets | None, place: np.ndarray, week: np.ndarray,
-                    mean: np.ndarray, heard: np.ndarray) -> dict[str, Any]:  # fmt: skip
+def _against_others(number: int, fitted: offsets.Offsets | None, visits: _Visits | None) -> dict[str, Any]:
     """Offset and drift of a handset, from its visits and the levels that the fleet reads in the same places."""
-    empty = dict.fromkeys(("offset_db", "offset_error_db", "drift_db_a_month", "drift_error"))
-    if fitted is None or number not in fitted.device:
-        return empty | {"places_shared": 0}
+    empty = dict.fromkeys(("offset_db", "offset_error_db", "drift_db_a_month", "drift_error")) | {"places_shared": 0}
+    if fitted is None or visits is None or number not in fitted.device:
+        return empty
     at = int(np.searchsorted(fitted.device, number))
     if not fitted.places[at]:
-        return empty | {"places_shared": 0}
-    rest = mean[heard] - fitted.level_db[np.searchsorted(fitted.place, place[heard])]
-    drift, error = offsets.slope(week[heard] * (WEEK_US / MONTH_US), rest)
+        return empty
+    heard = visits.levels > 0
+    rest = visits.level[heard] - fitted.level_db[np.searchsorted(fitted.place, visits.place[heard])]
+    drift, error = offsets.slope(visits.week[heard] * (WEEK_US / MONTH_US), rest)
     return {
         "offset_db": round(float(fitted.offset_db[at]), 2),
         "offset_error_db": round(float(fitted.error_db[at]), 2),
@@ -213,14 +242,23 @@ def _against_others(number: int, fitted: offsets.Offsets | None, place: np.ndarr
     }
 
 
-def _service(visits: dict[str, np.ndarray], best: np.ndarray) -> dict[str, Any]:
-    """Where the handset lost service, by the level that the fleet reads there, and where it said nothing at all."""
-    known = ~np.isnan(best)
-    fails, levels, nothing, rows = (visits[name][known] for name in ("fails", "levels", "says_nothing", "rows"))
-    told = (fails + levels) > 0
-    good = best[known] >= GOOD_DBM
+def _service(visits: _Visits | None, cells: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+    """Where the handset lost service, by the level that the fleet reads there, and where it said nothing at all.
+    cells: see `_best_of_cells`."""
+    empty = {"service_fails_at_dbm": None, "no_service_where_good": 0, "silent_where_good": 0, "rows_where_good": 0}
+    if visits is None or not len(cells[0]):
+        return empty
+    cell = visits.place >> CELL_SHIFT
+    at = np.minimum(np.searchsorted(cells[0], cell), len(cells[0]) - 1)
+    known = cells[0][at] == cell
+    best = cells[1][at[known]]
+    fails, levels, nothing, rows = (
+        values[known] for values in (visits.fails, visits.levels, visits.says_nothing, visits.rows)
+    )
+    told = (fails > 0) | (levels > 0)
+    good = best >= GOOD_DBM
     return {
-        "service_fails_at_dbm": _or_none(offsets.failing_level(best[known][told], fails[told] > levels[told])),
+        "service_fails_at_dbm": _or_none(offsets.failing_level(best[told], fails[told] > levels[told])),
         "no_service_where_good": int(fails[good].sum()),
         "silent_where_good": int(nothing[good].sum()),
         "rows_where_good": int(rows[good].sum()),

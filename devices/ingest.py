@@ -7,21 +7,21 @@ rows is the largest of any file, not the sum, so that parts, repeats and overlap
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from devices import schema
+from devices.ahead import ahead
 from devices.archives import Part, parts
 from devices.checks import Context
 from devices.draft import Draft
@@ -30,17 +30,17 @@ from devices.formats.description import Description
 from devices.formats.fields import Declared
 from devices.formats.read import Reading
 from devices.formats.sniff import UnknownFormatError
-from devices.identity import Occurrences
+from devices.occurrences import Occurrences
 from devices.positions import read_track
 from devices.reject_files import RejectFile, is_ours
 from devices.road_check import LEAST_PLACES, Places, RoadDistance
 from devices.store import Store, now_us, this_person
-from devices.writing import Writer, reject_counts
+from devices.tally import Tally
+from devices.writing import Writer
 
 Progress = Callable[[str, int, int], None]
-DEVICES_NAMED = 1000
 READ_BYTES = 1 << 20
-SMALL_BYTES = 8 << 20  # read within a second or two: no progress is shown
+SMALL_BYTES = 8 << 20  # read within a second: no progress is shown
 
 
 @dataclass
@@ -60,59 +60,77 @@ class Order:
     now_us: int = 0  # our clock; 0: the computer's
 
 
-@dataclass
-class _Tally:
-    valid: int = 0
-    accepted: int = 0
-    rejected: dict[tuple[str, str], int] = field(default_factory=dict)
-    skipped: dict[str, int] = field(default_factory=dict)
-    flagged: dict[str, int] = field(default_factory=dict)
-    devices: dict[str, list[int]] = field(default_factory=dict)  # id -> rows, first, last time
-    profiles: list[str] = field(default_factory=list)
-    datums: set[str] = field(default_factory=set)
-    facts: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    area: tuple[float, float, float, float] | None = None
-    positions: int = 0
-    inside: int = 0
-    places: Places | None = None
+class _RepeatedError(Exception):
+    """The file was imported before; with the first receipt."""
 
-    def add(self, draft: Draft) -> None:
-        self.valid += len(draft)
-        if self.area is not None and "lat" in draft.numbers:
-            west, south, east, north = self.area
-            lat, lon = draft.numbers["lat"], draft.numbers["lon"]
-            self.positions += int((~np.isnan(lat)).sum())
-            self.inside += int(((lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)).sum())
-        if self.places is not None and "lat" in draft.numbers:
-            self.places.add(draft.numbers["lat"], draft.numbers["lon"])
-        for key, rows in reject_counts(draft.rejected).items():
-            self.rejected[key] = self.rejected.get(key, 0) + rows
-        for code, rows in draft.skipped.items():
-            self.skipped[code] = self.skipped.get(code, 0) + rows
-        for name, mask in draft.flags.items():
-            self.flagged[name] = self.flagged.get(name, 0) + int(mask.sum())
-        if len(draft):
-            self._add_devices(draft)
-            datum = draft.texts.get("datum_in")
-            self.datums |= {datum} if isinstance(datum, str) else set() if datum is None else set(
-                pc.unique(datum).drop_null().to_pylist())  # fmt: skip
+    def __init__(self, receipt: dict[str, Any]) -> None:
+        super().__init__()
+        self.receipt = receipt
 
-    def _add_devices(self, draft: Draft) -> None:
-        if isinstance(draft.device, str):
-            names, codes = [draft.device], np.zeros(len(draft), np.int64)
+
+class _Content:
+    """What a file holds, by its digest, which for a large file is made while it is read already; `close` when done.
+
+    DevicesError for a folder.
+    """
+
+    def __init__(self, store: Store, path: Path, order: Order) -> None:
+        if path.is_dir():
+            raise DevicesError(f"{path}: is a folder; name the files in it")
+        self.description = "" if order.description is None else hashlib.blake2b(
+            order.description.model_dump_json().encode(), digest_size=16).hexdigest()  # fmt: skip
+        self._store, self._order = store, order
+        self._looked = False
+        self._given_up = threading.Event()
+        self._thread = ThreadPoolExecutor(1)
+        if path.stat().st_size > SMALL_BYTES:
+            self._digest = self._thread.submit(_digest, path, self._given_up)
         else:
-            coded = draft.device.dictionary_encode()
-            names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
-        rows = np.bincount(codes, minlength=len(names))
-        first = np.full(len(names), np.iinfo(np.int64).max)
-        last = np.full(len(names), np.iinfo(np.int64).min)
-        np.minimum.at(first, codes, draft.time_us)
-        np.maximum.at(last, codes, draft.time_us)
-        for name, n, low, high in zip(names, rows.tolist(), first.tolist(), last.tolist(), strict=True):
-            if n:
-                known = self.devices.setdefault(name, [0, low, high])
-                self.devices[name] = [known[0] + n, min(known[1], low), max(known[2], high)]
+            self._digest = Future()
+            self._digest.set_result(_digest(path, self._given_up))
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.result()
+
+    def look(self, connection: sa.Connection | None = None, now: bool = False) -> None:
+        """As soon as the digest is known, or now: raises _RepeatedError where the store has this content, read in the
+        same way, DevicesError where in another. connection: of who holds the store's lock, so that once is enough."""
+        if self._looked or not (now or self._digest.done()):
+            return
+        if connection is None:
+            with self._store.read() as reading:
+                earlier = _receipt_of(reading, self.sha256, self.description, self._order)
+        else:
+            earlier = _receipt_of(connection, self.sha256, self.description, self._order)
+            self._looked = True
+        if earlier is not None:
+            raise _RepeatedError(earlier)
+
+    def close(self) -> None:
+        self._given_up.set()
+        self._thread.shutdown()
+
+
+class _Shown:
+    """Tells how far a large file is read."""
+
+    def __init__(self, path: Path, found: list[Part], progress: Progress) -> None:
+        self._what, self._progress = f"reading {path.name}, MiB", progress
+        self._done, self._total = 0, sum(part.packed_bytes for part in found)
+
+    def at(self, part: Part) -> None:
+        self._show(min(self._done + part.position(), self._total - (1 << 20)))  # reading goes ahead of writing
+
+    def past(self, part: Part) -> None:
+        self._done += part.packed_bytes
+
+    def end(self) -> None:
+        self._show(self._total)
+
+    def _show(self, position: int) -> None:
+        if self._total > SMALL_BYTES:
+            self._progress(self._what, position >> 20, self._total >> 20)
 
 
 def import_file(store: Store, path: Path, order: Order, progress: Progress | None = None) -> dict[str, Any]:
@@ -126,170 +144,125 @@ def import_file(store: Store, path: Path, order: Order, progress: Progress | Non
         raise DevicesError(
             f"{path.name}: is a list of rejected rows, not a log; put the rows right in the log itself"
         )
-    sha256 = _digest(path, progress)
-    digest = "" if order.description is None else hashlib.blake2b(
-        order.description.model_dump_json().encode(), digest_size=16).hexdigest()  # fmt: skip
-    earlier = _receipt_of(store, sha256, digest, order)
-    if earlier is not None:
-        return earlier
-    found, notes = parts(path)
-    reject_file = RejectFile(path, order.fallback)
-    try:
-        with store.write(lambda waited: progress("waiting for another import", int(waited), 0)) as connection:
-            earlier = _receipt_of(store, sha256, digest, order, connection)
-            if earlier is not None:
-                return earlier
-            receipt = _write(store, connection, path, found, notes, order, sha256, digest, reject_file, progress)
-        return receipt
-    finally:
-        reject_file.discard()
+    with closing(_Content(store, path, order)) as content:
+
+        def waiting(waited: float) -> None:
+            progress("waiting for another import", int(waited), 0)
+            content.look()
+
+        try:
+            content.look()
+            found, notes = parts(path)
+            with closing(RejectFile(path, order.fallback)) as reject_file:
+                with store.write(waiting) as connection:
+                    writer = Writer(connection, store.contexts)
+                    receipt = _write(writer, path, found, notes, order, content, reject_file, progress)
+                store.remember(writer.asked)  # once they are there
+                return receipt
+        except _RepeatedError as repeated:
+            return repeated.receipt
 
 
-def _write(store: Store, connection: sa.Connection, path: Path, found: list[Part], notes: list[str], order: Order,
-           sha256: str, digest: str, reject_file: RejectFile, progress: Progress) -> dict[str, Any]:  # fmt: skip
+def _write(writer: Writer, path: Path, found: list[Part], notes: list[str], order: Order,
+           content: _Content, reject_file: RejectFile, progress: Progress) -> dict[str, Any]:  # fmt: skip
     now = order.now_us or now_us()
     who = order.who or this_person()
-    made = connection.execute(sa.insert(schema.batches).values(
-        sha256=sha256, description=digest, received_us=now, who=who, receipt="{}"))  # fmt: skip
-    batch = made.inserted_primary_key[0]
-    track = read_track(Path(order.declared.track), order.declared.zone, order.declared.datum, now) \
-        if order.declared.track else None  # fmt: skip
-    known = list(connection.execute(sa.select(schema.handsets.c.device_id)).scalars())
-    writer = Writer(connection, batch)
-    tally = _Tally(notes=list(notes), area=order.area, places=Places() if order.road_distance else None)
-    total = sum(part.packed_bytes for part in found)
-    done = 0
-    for part in found:
-        context = Context(now, order.declared.datum, order.area, known, track)
-        reading = Reading(part, order.declared, context, order.description, order.protocol)
-        try:
-            with closing(Occurrences()) as occurrences:
-                for draft in _ahead(reading.drafts()):
+    connection, batch = writer.connection, writer.begin(content.description, now, who)
+    tally = Tally(list(notes), order.area, Places() if order.road_distance else None)
+    shown = _Shown(path, found, progress)
+    try:
+        track = read_track(Path(order.declared.track), order.declared.zone, order.declared.datum, now) \
+            if order.declared.track else None  # fmt: skip
+        context = Context(now, order.declared.datum, order.area, list(writer.devices), track)
+        for part in found:
+            reading = Reading(part, order.declared, context, order.description, order.protocol)
+            try:
+                for draft, occurrence in ahead(_numbered(reading), reading.depth):
+                    content.look(connection)
                     for table in draft.rejected:
                         reject_file.add(table, part.member)
                     tally.add(draft)
-                    tally.accepted += writer.write(draft, occurrences)
-                    if total > SMALL_BYTES:
-                        position = min(done + part.position(), total - (1 << 20))  # reading goes ahead of writing
-                        progress(f"reading {path.name}, MiB", position >> 20, total >> 20)
-        except UnknownFormatError as error:
-            if part is found[-1] and not tally.profiles:
-                raise
-            tally.notes.append(f"left out: {error}")  # a text that lies beside the logs in an archive
-            continue
-        tally.accepted += writer.flush()
-        done += part.packed_bytes
-        tally.notes += part.notes
-        tally.facts |= reading.facts
-        if reading.profile and reading.profile not in tally.profiles:
-            tally.profiles.append(reading.profile)
-    if total > SMALL_BYTES:
-        progress(f"reading {path.name}, MiB", total >> 20, total >> 20)
+                    tally.accepted += writer.write(draft, occurrence)
+                    shown.at(part)
+            except UnknownFormatError as error:
+                if part is found[-1] and not tally.profiles:
+                    raise
+                tally.notes.append(f"left out: {error}")  # a text that lies beside the logs in an archive
+                continue
+            tally.accepted += writer.flush()
+            tally.notes += part.notes
+            tally.facts |= reading.facts
+            if reading.profile and reading.profile not in tally.profiles:
+                tally.profiles.append(reading.profile)
+            shown.past(part)
+    except DevicesError:
+        content.look(connection, now=True)
+        raise
+    content.look(connection, now=True)
+    shown.end()
     if tally.positions and not tally.inside:
         tally.notes.append("no position is in the project's area: is this the right project, and the right datum?")
     elif order.road_distance is not None and len(tally.places) >= LEAST_PLACES:
         progress(f"comparing {path.name} with the roads", 0, 1)
-        tally.notes += _off_roads(tally, order.road_distance)
+        tally.off_roads(order.road_distance)
         progress(f"comparing {path.name} with the roads", 1, 1)
-    rejected = sum(tally.rejected.values())
-    receipt = _receipt(path, order, tally, sha256, now, who, batch)
-    if rejected and (order.strict or not tally.valid):
-        kept = reject_file.keep()
-        raise DevicesError(_refusal(path, tally, rejected, order.strict, kept))
     kept = reject_file.keep()
+    if tally.rejected and (order.strict or not tally.valid):
+        raise DevicesError(tally.refusal(path, order.strict, kept))
+    receipt = tally.receipt(path, _said(order), content.sha256, now, who, batch)
     receipt["reject_file"] = str(kept) if kept else ""
+    first, last = tally.span()
     connection.execute(sa.update(schema.batches).where(schema.batches.c.id == batch).values(
-        receipt=json.dumps(receipt, ensure_ascii=False),
-        first_us=min((d[1] for d in tally.devices.values()), default=None),
-        last_us=max((d[2] for d in tally.devices.values()), default=None)))  # fmt: skip
-    for (code, column), rows in tally.rejected.items():
-        connection.execute(sa.insert(schema.rejects).values(batch=batch, code=code, column=column, rows=rows))
+        sha256=content.sha256, first_us=first, last_us=last, receipt=json.dumps(receipt, ensure_ascii=False)
+    ))  # fmt: skip
+    if tally.rejected:
+        connection.execute(sa.insert(schema.rejects), [
+            {"batch": batch, "code": code, "column": column, "rows": rows}
+            for (code, column), rows in tally.rejected.items()
+        ])  # fmt: skip
     _seen(connection, writer, tally, now)
     return receipt
 
 
-def _off_roads(tally: _Tally, distance: RoadDistance) -> list[str]:
-    if len(tally.datums) != 1:
-        return []
-    try:
-        found = tally.places.note(next(iter(tally.datums)), distance)
-    except (ValueError, OSError) as error:  # the roads' fault, and no reason to refuse a log
-        found = f"positions were not compared with the project's roads: {error}"
-    return [found] if found else []
+def _numbered(reading: Reading) -> Generator[tuple[Draft, np.ndarray], None, None]:
+    """Blocks of checked rows, each with the numbers of its rows among their equals."""
+    with closing(Occurrences()) as occurrences:
+        for draft in reading.drafts():
+            yield draft, occurrences.number(draft.groups(), draft.time_us, draft.identity)
 
 
-def _ahead(drafts: Iterator[Draft]) -> Iterator[Draft]:
-    """The same blocks, the next one read by a thread while the caller writes this one."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, drafts, None)
-        while (draft := coming.result()) is not None:
-            coming = reader.submit(next, drafts, None)
-            yield draft
-
-
-def _seen(connection: sa.Connection, writer: Writer, tally: _Tally, now: int) -> None:
+def _seen(connection: sa.Connection, writer: Writer, tally: Tally, now: int) -> None:
     """Handsets that brought something newer than was known were seen now, by our clock."""
+    if not tally.devices:
+        return
     table = schema.handsets
-    for name, number in writer.devices.items():
-        newest = tally.devices[name][2]
-        connection.execute(
-            sa.update(table)
-            .where(table.c.id == number, sa.or_(table.c.last_record_us.is_(None), table.c.last_record_us < newest))
-            .values(last_seen_us=now, last_record_us=newest)
-        )
+    number, newest = sa.bindparam("number"), sa.bindparam("newest", type_=sa.BigInteger)
+    connection.execute(
+        sa.update(table)
+        .where(table.c.id == number, sa.or_(table.c.last_record_us.is_(None), table.c.last_record_us < newest))
+        .values(last_seen_us=now, last_record_us=newest),
+        [{"number": writer.devices[name], "newest": last} for name, (_, _, last) in tally.devices.items()],
+    )
 
 
-def _receipt(path: Path, order: Order, tally: _Tally, sha256: str, now: int, who: str, batch: int) -> dict[str, Any]:
-    rejected = sum(tally.rejected.values())
-    by_code: dict[str, int] = {}
-    for (code, _), rows in tally.rejected.items():
-        by_code[code] = by_code.get(code, 0) + rows
-    devices = dict(sorted(tally.devices.items()))
-    return {
-        "batch": batch, "repeated": False, "file": path.name, "sha256": sha256, "received": iso(now), "who": who,
-        "profile": ", ".join(tally.profiles), "datum": ", ".join(sorted(tally.datums)),
-        "declared": {name: value for name, value in vars(order.declared).items() if value},
-        "rows_read": tally.valid + rejected, "accepted": tally.accepted, "duplicate": tally.valid - tally.accepted,
-        "rejected": rejected, "rejected_by_reason": dict(sorted(by_code.items())),
-        "skipped": dict(sorted(tally.skipped.items())), "flagged": dict(sorted(tally.flagged.items())),
-        "first_time": iso(min(d[1] for d in devices.values())) if devices else None,
-        "last_time": iso(max(d[2] for d in devices.values())) if devices else None,
-        "device_count": len(devices),
-        "devices": {name: {"rows": rows, "first_time": iso(first), "last_time": iso(last)}
-                    for name, (rows, first, last) in list(devices.items())[:DEVICES_NAMED]},
-        "facts": tally.facts, "notes": tally.notes, "reject_file": "",
-    }  # fmt: skip
+def _said(order: Order) -> dict[str, str]:
+    return {name: value for name, value in vars(order.declared).items() if value}
 
 
-def _refusal(path: Path, tally: _Tally, rejected: int, strict: bool, kept: Path | None) -> str:
-    from devices import rejects
-
-    (code, column), rows = max(tally.rejected.items(), key=lambda item: item[1])
-    where = f'column "{column}": ' if column else ""
-    first = f"{path.name}: {rejected} of {rejected + tally.valid} rows rejected"
-    why = "and --strict refuses the file for it" if strict and tally.valid else "so that nothing is left"
-    return f"{first}, {why}; most ({rows}): {where}{rejects.text(code)}. All of them: {kept}"
-
-
-def _receipt_of(store: Store, sha256: str, digest: str, order: Order,
-                connection: sa.Connection | None = None) -> dict[str, Any] | None:  # fmt: skip
+def _receipt_of(connection: sa.Connection, sha256: str, description: str, order: Order) -> dict[str, Any] | None:
     """The first receipt of this content, read in the same way; None where it is new.
 
     Raises DevicesError where it was read with another device, zone, date or datum: its rows would be stored twice.
     """
-    if connection is None:
-        with store.read() as reading:
-            return _receipt_of(store, sha256, digest, order, reading)
     table = schema.batches
     rows = connection.execute(
         sa.select(table).where(table.c.sha256 == sha256, table.c.reopened_us.is_(None)).order_by(table.c.id)
     ).all()
-    declared = {name: value for name, value in vars(order.declared).items() if value}
     for row in rows:
         receipt = json.loads(row.receipt)
         before = {"datum": receipt["datum"], **receipt["declared"]}
         # what was not declared before was not needed
-        different = [name for name, value in declared.items()
+        different = [name for name, value in _said(order).items()
                      if (before.get(name) or name == "track") and before.get(name) != value]  # fmt: skip
         if different:
             was = ", ".join(f"{name} {before.get(name) or 'not given'}" for name in different)
@@ -297,30 +270,17 @@ def _receipt_of(store: Store, sha256: str, digest: str, order: Order,
                 f"{receipt['file']} was imported as batch {row.id} with {was}; its rows would be there twice. "
                 f"Withdraw that batch first: radiocov fleet retention PROJECT --withdraw {row.id}"
             )
-        wanted_device = declared.get("device") and "device_missing" in receipt["rejected_by_reason"]
-        if digest in ("", row.description) and not wanted_device:
+        wanted_device = order.declared.device and "device_missing" in receipt["rejected_by_reason"]
+        if description in ("", row.description) and not wanted_device:
             return receipt | {"repeated": True}
     return None
 
 
-def _digest(path: Path, progress: Progress) -> str:
-    """sha256 of a file's content. Raises DevicesError for a folder."""
-    if path.is_dir():
-        raise DevicesError(f"{path}: is a folder; name the files in it")
-    total = path.stat().st_size
+def _digest(path: Path, given_up: threading.Event) -> str:
+    """sha256 of a file's content; "" where it is not wanted any more."""
     found = hashlib.sha256()
     data = memoryview(bytearray(READ_BYTES))
     with path.open("rb", buffering=0) as file:
-        while size := file.readinto(data):
+        while (size := file.readinto(data)) and not given_up.is_set():
             found.update(data[:size])
-            if total > SMALL_BYTES:
-                progress(f"looking at {path.name}, MiB", min(file.tell(), total - (1 << 20)) >> 20, total >> 20)
-    if total > SMALL_BYTES:
-        progress(f"looking at {path.name}, MiB", total >> 20, total >> 20)
-    return found.hexdigest()
-
-
-def iso(us: int) -> str:
-    """UTC in ISO 8601, with microseconds where there are any."""
-    stamp = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=us)
-    return stamp.isoformat(timespec="auto") + "Z"
+    return "" if given_up.is_set() else found.hexdigest()

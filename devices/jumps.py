@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import pyarrow.compute as pc
 
 from devices.draft import Draft
 
@@ -19,30 +20,16 @@ def distance_m(lat1, lon1, lat2, lon2) -> np.ndarray:
     return 2 * EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
 
 
-def by_device_and_time(device: np.ndarray, time_us: np.ndarray) -> np.ndarray:
-    """Order of rows by device code, then time; a log in time is sorted by small numbers alone, which is quick."""
-    if (np.diff(time_us) >= 0).all() and device.max(initial=0) < 1 << 15:
-        return np.argsort(device.astype(np.int16), kind="stable")
-    return np.lexsort((time_us, device))
-
-
 def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """(n,) bool. The track of a device is cut where it would have to go faster than 150 m/s; the longest piece is
-    believed, and of the others those that can be reached from it."""
+    """(n,) bool, of rows in order of device and time. The track of a device is cut where it would have to go faster
+    than 150 m/s; the longest piece is believed, and of the others those that can be reached from it."""
     jumped = np.zeros(len(lat), bool)
-    there = np.flatnonzero(~np.isnan(lat))
-    if len(there) < 3:
+    rows = np.flatnonzero(~np.isnan(lat))
+    if len(rows) < 3:
         return jumped
-    if isinstance(draft.device, str):
-        device = np.zeros(len(lat), np.int64)
-    else:
-        device = pc.fill_null(draft.device.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
-    time, device = draft.time_us[there], device[there]
-    order = np.arange(len(there))
-    if (np.diff(device) < 0).any() or (np.diff(time)[np.diff(device) == 0] < 0).any():
-        order = by_device_and_time(device, time)
-    rows = there[order]
-    time, device, y, x = time[order], device[order], lat[rows], lon[rows]
+    time, device, y, x = draft.time_us, draft.devices()[1], lat, lon
+    if len(rows) < len(lat):
+        time, device, y, x = time[rows], device[rows], lat[rows], lon[rows]
     same = device[1:] == device[:-1]
     # most rows move little: the plain difference of degrees decides for them
     near = (np.abs(np.diff(y)) + np.abs(np.diff(x))) * 111_195 < SLACK_M
@@ -54,27 +41,35 @@ def find_jumps(draft: Draft, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.concatenate(([True], cut | ~same)))
     ends = np.append(starts[1:], len(rows))
     by_device: dict[int, list[int]] = {}
-    for piece, start in enumerate(starts.tolist()):
-        by_device.setdefault(int(device[start]), []).append(piece)
+    for piece, of in enumerate(device[starts].tolist()):
+        by_device.setdefault(of, []).append(piece)
+    sizes = (ends - starts).tolist()
+    heads, tails = ([column[at].tolist() for column in (y, x, time)] for at in (starts, ends - 1))
+    far: list[int] = []
     for pieces in by_device.values():
-        if len(pieces) < 2 or ends[pieces[-1]] - starts[pieces[0]] < 3:
+        if len(pieces) < 2 or sum(sizes[piece] for piece in pieces) < 3:
             continue
-        sizes = [int(ends[p] - starts[p]) for p in pieces]
-        anchor = int(np.argmax(sizes))
-        for step in (1, -1):
+        anchor = max(range(len(pieces)), key=lambda at: sizes[pieces[at]])
+        for after in (True, False):
             believed = pieces[anchor]
-            at = anchor + step
-            while 0 <= at < len(pieces):
-                piece = pieces[at]
-                a, b = (ends[believed] - 1, starts[piece]) if step > 0 else (ends[piece] - 1, starts[believed])
-                if _reachable(y[a], x[a], time[a], y[b], x[b], time[b]):
+            for piece in pieces[anchor + 1 :] if after else reversed(pieces[:anchor]):
+                one, other = (believed, piece) if after else (piece, believed)
+                if _is_reachable(*(column[one] for column in tails), *(column[other] for column in heads)):
                     believed = piece
                 else:
-                    jumped[rows[starts[piece] : ends[piece]]] = True
-                at += step
+                    far.append(piece)
+    for piece in far:
+        jumped[rows[starts[piece] : ends[piece]]] = True
     return jumped
 
 
 def _reachable(y1, x1, t1, y2, x2, t2):
     apart = distance_m(y1, x1, y2, x2)
     return apart <= SLACK_M + FASTEST_MPS * np.abs(t2 - t1) / 1e6
+
+
+def _is_reachable(y1: float, x1: float, t1: int, y2: float, x2: float, t2: int) -> bool:
+    """As `_reachable`, for one pair: a track can have as many pieces as points."""
+    p1, p2 = math.radians(y1), math.radians(y2)
+    half = math.sin((p2 - p1) / 2) ** 2 + math.cos(p1) * math.cos(p2) * math.sin(math.radians(x2 - x1) / 2) ** 2
+    return 2 * EARTH_M * math.asin(math.sqrt(min(half, 1.0))) <= SLACK_M + FASTEST_MPS * abs(t2 - t1) / 1e6

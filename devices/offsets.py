@@ -17,6 +17,7 @@ import numpy as np
 from scipy import optimize, sparse
 
 Z_95 = 1.959964
+PLACES_AT_ONCE = 1 << 20
 SMALLEST_RATIO, LARGEST_RATIO = 1e-4, 1e6
 
 
@@ -40,33 +41,51 @@ class Offsets:
         return self.offset_db - Z_95 * self.error_db, self.offset_db + Z_95 * self.error_db
 
 
-def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray) -> Offsets | None:
-    """(n,) each: numbers of handset and place, mean level of that handset there at one time, dB.
+def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray, count: np.ndarray | None = None,
+        squares: np.ndarray | None = None) -> Offsets | None:  # fmt: skip
+    """(n,) each: numbers of handset and place, mean level of that handset there, dB; count: of how many visits, 1
+    where not given; squares: sum of squares of their differences from that mean, dB^2, 0 where not given.
 
     None where no place has two handsets. One observation is a handset's mean of a visit, not a single sample:
     samples of one visit share their error.
     """
-    devices, d = np.unique(device, return_inverse=True)
-    places, p = np.unique(place, return_inverse=True)
-    visits = sparse.csr_matrix((np.ones(len(d)), (d, p)), (len(devices), len(places)))
-    shared = np.asarray((visits > 0).sum(axis=0)).ravel() >= 2
-    use = shared[p]
-    if not use.any():
+    count = np.ones(len(place), np.float32) if count is None else count
+    squares = np.zeros(len(place), np.float32) if squares is None else squares
+    if (place[1:] < place[:-1]).any():
+        order = np.argsort(place, kind="stable")
+        device, place, level_db, count, squares = (
+            values[order] for values in (device, place, level_db, count, squares)
+        )
+        del order
+    if not len(place):
         return None
-    full_d, full_p, full_y = d, p, level_db
-    d, p, y = d[use], p[use], level_db[use]
-    visits = sparse.csr_matrix((np.ones(len(d)), (d, p)), (len(devices), len(places)))
-    per_place = np.asarray(visits.sum(axis=0)).ravel()
-    inverse = np.divide(1.0, per_place, out=np.zeros_like(per_place), where=per_place > 0)
-    mean = np.bincount(p, y, len(places)) * inverse
-    centred = y - mean[p]
+    starts = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+    places, of_place = place[starts], np.diff(starts, append=len(place)).astype(np.int32)
+    devices = np.unique(device)
+    d = np.searchsorted(devices, device).astype(np.int32)
+    shared = np.minimum.reduceat(d, starts) != np.maximum.reduceat(d, starts)
+    if not shared.any():
+        return None
+    visits_of = np.add.reduceat(count, starts, dtype=np.float64)
+    mean = np.add.reduceat(count * level_db, starts, dtype=np.float64) / visits_of
+    use = np.repeat(shared, of_place)
+    d_used, n_used, centred = d[use], count[use].astype(np.float64), (level_db - np.repeat(mean, of_place))[use]
+    within = float(squares[use].sum(dtype=np.float64))
+    right = np.bincount(d_used, n_used * centred, len(devices))
+    total = float(n_used @ np.square(centred, out=centred)) + within
+    freedom = int(n_used.sum() - shared.sum())
+    del use, mean, centred
+    ends = np.append(0, np.cumsum(of_place[shared]))
+    visits = sparse.csr_matrix((n_used, d_used, ends), (len(ends) - 1, len(devices)))
+    visits.sum_duplicates()
+    places_shared = np.bincount(visits.indices, minlength=len(devices))
     # the normal equations of the handsets, the places eliminated
-    information = (
-        np.diag(np.asarray(visits.sum(axis=1)).ravel()) - (visits @ sparse.diags(inverse) @ visits.T).toarray()
-    )
-    right = np.bincount(d, centred, len(devices))
-    total = float(centred @ centred)
-    freedom = int(len(y) - (per_place > 0).sum())
+    information = np.diag(np.asarray(visits.sum(axis=0)).ravel())
+    visits.data /= np.repeat(np.sqrt(visits_of[shared]), np.diff(visits.indptr))
+    for start in range(0, visits.shape[0], PLACES_AT_ONCE):
+        some = visits[start : start + PLACES_AT_ONCE]
+        information -= (some.T @ some).toarray()
+    del visits, d_used, n_used, ends
     values, vectors = np.linalg.eigh(information)
     values = np.maximum(values, 0.0)
     turned = vectors.T @ right
@@ -85,9 +104,7 @@ def fit(device: np.ndarray, place: np.ndarray, level_db: np.ndarray) -> Offsets 
     shrunk = ratio / (1.0 + ratio * values)
     offset = vectors @ (shrunk * turned)
     error = np.sqrt(sigma2 * np.sum(vectors**2 * shrunk, axis=1))
-    counts = np.bincount(full_p, minlength=len(places))
-    level = np.bincount(full_p, full_y - offset[full_d], len(places)) / counts
-    places_shared = np.asarray((visits > 0).sum(axis=1)).ravel()
+    level = np.add.reduceat(count * (level_db - offset[d]), starts) / visits_of
     return Offsets(devices, offset, error, places_shared, float(np.sqrt(sigma2)), float(np.sqrt(sigma2 * ratio)),
                    places, level)  # fmt: skip
 

@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from devices import schema
 from devices.errors import DevicesError
-from devices.ingest import iso
-from devices.store import Store
+from devices.store import Store, iso
 
 
 def imports(store: Store, batch: int | None = None) -> list[dict[str, Any]]:

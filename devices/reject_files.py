@@ -45,20 +45,21 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 class RejectFile:
-    """Collects rejected rows on disk, so that their number costs no memory; `keep` gives the file its name."""
+    """Collects rejected rows on disk, so that their number costs no memory; `keep` gives the file its name, `close`
+    removes what was not kept."""
 
     def __init__(self, beside: Path, fallback: Path) -> None:
         folder = beside.parent if os.access(beside.parent, os.W_OK) else fallback
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / (beside.name + SUFFIX)
         self.rows = 0
-        _remove_left_behind(folder)
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._file = None
 
     def add(self, table: pa.Table, part: str) -> None:
         """part: member of an archive that the rows are of, or ""."""
         if self._file is None:
+            _remove_left_behind(self._partial.parent)
             self._file = _opened(self._partial)
             csv.writer(self._file).writerow(HEADER if not part else (*HEADER, "file"))
         writer = csv.writer(self._file)
@@ -86,7 +87,7 @@ class RejectFile:
         self._file = None
         return self.path
 
-    def discard(self) -> None:
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
         self._partial.unlink(missing_ok=True)

@@ -11,9 +11,8 @@ import sqlalchemy as sa
 
 from devices import blocks, cells, query, schema
 from devices.errors import DevicesError
-from devices.ingest import iso
 from devices.query import Wanted
-from devices.store import Store, now_us, this_person
+from devices.store import Store, iso, now_us, this_person
 
 DAY_US = 86_400_000_000
 KEEP_DAYS = 90

@@ -6,6 +6,7 @@ not at all. Others wait and say so; readers never wait.
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import sqlite3
@@ -22,6 +23,8 @@ from devices.errors import DevicesError
 LOCK = 0x7264_636F  # of PostgreSQL's advisory locks
 PATIENCE_S = 1800.0
 ASK_EVERY_S = 1.0
+FIRST_OPENING_S = 30.0
+MOST_REMEMBERED = 100_000
 
 
 class StoreError(OSError):
@@ -39,6 +42,7 @@ class Store:
     patience_s = PATIENCE_S  # for another's import; who must answer soon sets less
 
     def __init__(self, url: str | Path, create: bool = True, converted: Callable[[int], None] | None = None) -> None:
+        self.contexts: dict[tuple, dict[tuple, int]] = {}
         text = str(url)
         scheme, there, rest = text.partition("://")
         self.is_postgres = scheme.split("+")[0] in ("postgresql", "postgres")
@@ -71,6 +75,13 @@ class Store:
         if have != max(self.steps):
             with self.write(lock=True) as connection:
                 schema.migrate(connection.execution_options(converted=converted), self.meta, self.steps)
+
+    def remember(self, contexts: dict[tuple, dict[tuple, int]]) -> None:
+        """Numbers of contexts, which never change, that the next import need not ask for; see `writing`."""
+        if sum(map(len, self.contexts.values())) > MOST_REMEMBERED:
+            self.contexts.clear()
+        for kind, found in contexts.items():
+            self.contexts.setdefault(kind, {}).update(found)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -128,8 +139,8 @@ class Store:
             yield
         except sa.exc.DBAPIError as error:
             raise self._named(str(error.orig).strip().splitlines()[0]) from error
-        except sqlite3.Error as error:
-            raise self._named(str(error)) from error
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            raise self._named(str(error).strip().splitlines()[0]) from error
 
     def _named(self, text: str) -> Exception:
         if "not a database" in text or "no such column" in text:
@@ -142,7 +153,7 @@ def _sqlite(path: Path) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _(connection, _) -> None:
-        connection.execute("pragma journal_mode = wal")
+        _to_wal(connection)
         connection.execute("pragma synchronous = full")  # a receipt that was shown outlasts a power cut
         connection.execute("pragma cache_size = -16384")
         connection.execute("pragma foreign_keys = on")
@@ -154,6 +165,19 @@ def _sqlite(path: Path) -> sa.Engine:
         connection.exec_driver_sql("begin immediate" if write else "begin")
 
     return engine
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait by itself where two make the same new file one with a write-ahead log."""
+    last = time.monotonic() + FIRST_OPENING_S
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > last:
+                raise
+            time.sleep(0.01)
 
 
 def _postgres(url: str) -> sa.Engine:
@@ -174,3 +198,9 @@ def this_person() -> str:
 def now_us() -> int:
     """Our clock, microseconds since 1970 UTC."""
     return time.time_ns() // 1000
+
+
+def iso(us: int) -> str:
+    """UTC in ISO 8601, with microseconds where there are any; us: since 1970."""
+    stamp = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=us)
+    return stamp.isoformat(timespec="auto") + "Z"

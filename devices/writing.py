@@ -4,143 +4,143 @@ block of them, and rows that are there already stay as they were."""
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from devices import schema
-from devices.blocks import Blocks, Columns, joined, some, sorted_order
+from devices.blocks import ASKED_AT_ONCE, Blocks, Columns, joined, some, sorted_order
 from devices.draft import Draft
-from devices.identity import FIELDS as IDENTITY_FIELDS
-from devices.identity import Occurrences, combine
-from devices.jumps import by_device_and_time
 from devices.records import Record
 
-BUFFER_ROWS = 200_000
-ASKED_AT_ONCE = 500  # databases take no endless lists
-FULL_ROWS = 4_000  # a handset; blocks of fewer cost more than they hold
+BUFFER_ROWS = 400_000
+MOST_ROWS = 3_000_000  # of a log out of order: 0.5 GiB
+FULL_ROWS = 16_000  # a handset; blocks of fewer cost more than they hold
+
+#: by what is the same for all rows of a block, and the names of the rest: values of the rest -> number
+Contexts = dict[tuple, dict[tuple, int]]
 
 
 class Writer:
-    """Writes the blocks of one batch within the caller's transaction."""
+    """Writes the blocks of one batch within the caller's transaction. contexts: some that the store has; `asked` are
+    others, that it has once the transaction is committed."""
 
-    def __init__(self, connection: sa.Connection, batch: int) -> None:
-        self.connection, self.batch = connection, batch
-        self.devices: dict[str, int] = {}
-        self._contexts: dict[tuple, int] = {}
+    def __init__(self, connection: sa.Connection, contexts: Contexts) -> None:
+        self.connection, self.batch = connection, 0
+        known = connection.execute(sa.select(schema.handsets.c.device_id, schema.handsets.c.id))
+        self.devices: dict[str, int] = dict(known.all())  # those that come in are added
+        self._known, self.asked = contexts, Contexts()
         self._blocks = Blocks(connection)
         self._held: dict[int, list[Columns]] = {}
-        self._held_rows = 0
+        self._held_rows, self._most, self._full = 0, BUFFER_ROWS, FULL_ROWS
 
-    def write(self, draft: Draft, occurrences: Occurrences) -> int:
+    def begin(self, description: str, now_us: int, who: str) -> int:
+        """The number of the new batch."""
+        made = self.connection.execute(sa.insert(schema.batches).values(
+            sha256="", description=description, received_us=now_us, who=who, receipt="{}"))  # fmt: skip
+        self.batch = made.inserted_primary_key[0]
+        return self.batch
+
+    def write(self, draft: Draft, occurrence: np.ndarray) -> int:
         """Number of rows now known not to have been there yet; `flush` says the rest.
 
-        occurrences: of the source that the rows come from.
+        draft: in order of device, time and hash. occurrence: (n,) the number of each row among its equals.
         """
         n = len(draft)
         if not n:
             return 0
-        device = self._device_numbers(draft)
-        identity = draft.identity if draft.identity is not None else combine(draft.raw or _raw_of(draft), n)
-        order = _order(device, draft.time_us, identity)
-        if order is not None:
-            device, identity, draft = device[order], identity[order], draft.take(order)
         columns: Columns = {
-            "time_us": draft.time_us, "identity": identity,
-            "occurrence": occurrences.number(device, draft.time_us, identity), "batch": np.full(n, self.batch),
-            "row_no": draft.row_no, "context": np.broadcast_to(self._context_numbers(draft), n),
+            "time_us": draft.time_us, "identity": draft.identity, "occurrence": occurrence,
+            "batch": np.full(n, self.batch), "row_no": draft.row_no,
+            "context": np.broadcast_to(self._context_numbers(draft), n),
         }  # fmt: skip
         columns |= {name: draft.numbers[name] for name in schema.RECORD_NUMBERS if name in draft.numbers}
         refs = draft.texts.get("raw_ref")
         if refs is not None and refs != "":
             columns["raw_ref"] = draft.text("raw_ref").to_pylist()
-        starts = np.flatnonzero(np.diff(device, prepend=-1)).tolist()
-        for start, end in zip(starts, [*starts[1:], n], strict=True):
-            part = {name: values[start:end] for name, values in columns.items()}
-            self._held.setdefault(int(device[start]), []).append(part)
+        for name, start, end in draft.groups():
+            part = {column: values[start:end] for column, values in columns.items()}
+            self._held.setdefault(self._device(name), []).append(part)
         self._held_rows += n
-        return self.flush() if self._held_rows >= min(BUFFER_ROWS, FULL_ROWS * len(self._held)) else 0
+        return self.flush() if self._held_rows >= min(self._most, self._full * len(self._held)) else 0
 
     def flush(self) -> int:
         """Write what is held; number of rows that were not there yet."""
-        new = 0
-        for device, parts in self._held.items():
-            columns = joined(parts)
+        held: dict[int, Columns] = {}
+        for device in list(self._held):
+            columns = joined(self._held.pop(device))
             order = sorted_order(columns)
-            new += self._blocks.add(device, columns if order is None else some(columns, order))
-        self._blocks.flush()
-        self._held, self._held_rows = {}, 0
+            held[device] = columns if order is None else some(columns, order)
+        rows, before, self._held_rows = self._held_rows, self._blocks.rewritten, 0
+        new = self._blocks.add(held)
+        if self._blocks.rewritten - before > rows // 4:  # a log out of order: the more at once, the less is done again
+            self._most, self._full = min(2 * max(rows, self._most), MOST_ROWS), MOST_ROWS
         return new
-
-    def _device_numbers(self, draft: Draft) -> np.ndarray:
-        if isinstance(draft.device, str):
-            return np.full(len(draft), self._device(draft.device), np.int64)
-        coded = draft.device.dictionary_encode()
-        numbers = np.array([self._device(name) for name in coded.dictionary.to_pylist()], np.int64)
-        return numbers[coded.indices.to_numpy()]
 
     def _device(self, name: str) -> int:
         if name not in self.devices:
-            table = schema.handsets
-            found = self.connection.execute(sa.select(table.c.id).where(table.c.device_id == name)).scalar()
-            if found is None:
-                made = self.connection.execute(
-                    sa.insert(table).values(device_id=name, registered=False, state="in service")
-                )
-                found = made.inserted_primary_key[0]
-            self.devices[name] = found
+            made = self.connection.execute(
+                sa.insert(schema.handsets).values(device_id=name, registered=False, state="in service")
+            )
+            self.devices[name] = made.inserted_primary_key[0]
         return self.devices[name]
 
     def _context_numbers(self, draft: Draft) -> np.ndarray | int:
-        n, words, coded = len(draft), {}, []
+        coded, same = [], []
         for name in schema.CONTEXT_FIELDS:
             value = _context_value(draft, name)
             if isinstance(value, pa.Array):
                 coded.append((name, value.dictionary_encode()))
             else:
-                words[name] = itertools.repeat(value)
+                same.append((name, value))
+        kind = (*same, *(name for name, _ in coded))
         if not coded:
-            return self._contexts_of([tuple(next(words[name]) for name in schema.CONTEXT_FIELDS)])[0]
-        codes, room = np.zeros(n, np.int64), 1
-        for _, column in coded:
-            size = len(column.dictionary) + 1
-            if room * size > 1 << 62:
-                _, codes = np.unique(codes, return_inverse=True)
-                room = int(codes.max()) + 1
-            codes = codes * size + pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False) + 1
-            room *= size
-        first, inverse = _unique(codes, room)
-        words |= {name: column.take(pa.array(first)).to_pylist() for name, column in coded}
-        rows = list(zip(*(words[name] for name in schema.CONTEXT_FIELDS), strict=False))
-        return np.array(self._contexts_of(rows), np.int64)[inverse]
+            return self._numbers_of([()], [], dict(same), kind)[0]
+        first, inverse = _combinations([column for _, column in coded], len(draft))
+        words = list(zip(*(column.take(pa.array(first)).to_pylist() for _, column in coded), strict=True))
+        return np.array(self._numbers_of(words, [name for name, _ in coded], dict(same), kind), np.int64)[inverse]
 
-    def _contexts_of(self, wanted: list[tuple]) -> list[int]:
-        """Numbers of combinations of what records share, values of CONTEXT_FIELDS; new ones are stored."""
-        keys = {
-            hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest(): values
-            for values in wanted if values not in self._contexts
-        }  # fmt: skip
+    def _numbers_of(self, wanted: list[tuple], names: list[str], same: dict[str, Any],
+                    kind: tuple) -> list[int]:  # fmt: skip
+        """Numbers of combinations of what records share: values of `names`, `same` for all of them. New ones are
+        stored."""
+        known, asked = self._known.get(kind, {}), self.asked.setdefault(kind, {})
+        keys = {}
+        for values in wanted:
+            if values not in known and values not in asked:
+                row = dict(zip(names, values, strict=True)) | same
+                row = {name: row[name] for name in schema.CONTEXT_FIELDS}
+                digest = hashlib.blake2b(json.dumps(list(row.values())).encode(), digest_size=16)
+                keys[digest.hexdigest()] = values, row
         table = schema.contexts
         every = list(keys)
         for start in range(0, len(every), ASKED_AT_ONCE):
             some_keys = every[start : start + ASKED_AT_ONCE]
             found = self.connection.execute(sa.select(table.c.key, table.c.id).where(table.c.key.in_(some_keys)))
-            self._contexts |= {keys.pop(key): number for key, number in found}
+            asked |= {keys.pop(key)[0]: number for key, number in found}
         if keys:
-            number = self.connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()
-            new = {key: number + at for at, key in enumerate(keys, 1)}
-            self.connection.execute(sa.insert(table), [
-                {"id": new[key], "key": key, **dict(zip(schema.CONTEXT_FIELDS, values, strict=True))}
-                for key, values in keys.items()
-            ])  # fmt: skip
-            self._contexts |= {values: new[key] for key, values in keys.items()}
-        return [self._contexts[values] for values in wanted]
+            last = self.connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0))).scalar_one()
+            new = [{"id": number, "key": key, **row} for number, (key, (_, row)) in enumerate(keys.items(), last + 1)]
+            self.connection.execute(sa.insert(table), new)
+            asked |= {values: row["id"] for (values, _), row in zip(keys.values(), new, strict=True)}
+        return [known[values] if values in known else asked[values] for values in wanted]
+
+
+def _combinations(columns: list[pa.DictionaryArray], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(a row of each combination of words that is there, number of its combination for each row)."""
+    codes, room = np.zeros(n, np.int64), 1
+    for column in columns:
+        size = len(column.dictionary) + 1
+        if room * size > 1 << 62:
+            _, codes = np.unique(codes, return_inverse=True)
+            room = int(codes.max()) + 1
+        codes *= size
+        codes += (column.indices.fill_null(size - 1) if column.null_count else column.indices).to_numpy()
+        room *= size
+    return _unique(codes, room)
 
 
 def _unique(codes: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
@@ -171,36 +171,3 @@ def _context_value(draft: Draft, name: str) -> pa.Array | Any:
             return float(values[0])
         return pa.array(values, from_pandas=True)
     return draft.texts.get(name, getattr(_DEFAULTS, name))
-
-
-def _raw_of(draft: Draft) -> dict[str, Any]:
-    """What identity is made of where no raw values came along: the fields themselves."""
-    found = {name: draft.numbers[name] for name in IDENTITY_FIELDS if name in draft.numbers}
-    return found | {name: draft.text(name) for name in IDENTITY_FIELDS if name in draft.texts}
-
-
-def _order(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> np.ndarray | None:
-    """Rows by device, time and identity; None where they are in order."""
-    if _in_order(device, time_us, identity):
-        return None
-    order = by_device_and_time(device, time_us)
-    if _in_order(device[order], time_us[order], identity[order]):
-        return order
-    return np.lexsort((identity, time_us, device))
-
-
-def _in_order(device: np.ndarray, time_us: np.ndarray, identity: np.ndarray) -> bool:
-    later, after = np.diff(device), np.diff(time_us)
-    same = (later == 0) & (after == 0)
-    return bool(((later > 0) | ((later == 0) & (after > 0)) | (same & (identity[1:] >= identity[:-1]))).all())
-
-
-def reject_counts(tables: Iterable[pa.Table]) -> dict[tuple[str, str], int]:
-    """(code, column) -> rows."""
-    counts: dict[tuple[str, str], int] = {}
-    for table in tables:
-        grouped = table.group_by(["code", "column"]).aggregate([([], "count_all")])
-        for row in grouped.to_pylist():
-            key = row["code"], row["column"]
-            counts[key] = counts.get(key, 0) + row["count_all"]
-    return counts

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import functools
 import re
 import tomllib
 from pathlib import Path
@@ -189,6 +190,7 @@ class Description(_Model):
         return missing
 
 
+@functools.lru_cache(4096)
 def heading_unit(heading: str) -> tuple[str, str]:
     """("speed", "km/h") of "speed [km/h]", "speed (km/h)" or 速度（km/h）; the unit is "" without brackets."""
     text = heading.strip().replace("（", "(").replace("）", ")").replace("[", "(").replace("]", ")")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,6 +102,7 @@ def bind(description: Description, headings: list[str], settings: Declared, deci
     return Binding(description, columns, time_column, date_column, host_column, decimal, settings)
 
 
+@functools.lru_cache(4096)
 def plain_heading(heading: str) -> str:
     """A heading without case, blanks, underscores and hyphens."""
     return "".join(char for char in heading.strip().lower() if char not in " _-\u3000")
@@ -313,8 +315,9 @@ def _category(draft: Draft, name: str, cells: pa.Array, spec: Field, description
 def _text(draft: Draft, name: str, cells: pa.Array, spec: Field, description: Description) -> None:
     coded = numbers.clean_words(cells, description.null_words | {word.lower() for word in spec.null})
     if name == "device_id":
-        plain = coded.dictionary_decode()
-        draft.device = pc.fill_null(plain, draft.device) if draft.device else plain
+        if draft.device and coded.null_count:
+            coded = pc.fill_null(coded.dictionary_decode(), draft.device).dictionary_encode()
+        draft.device = coded
     else:
         draft.texts[name] = draft.raw[name] = coded
 

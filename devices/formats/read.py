@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow.compute as pc
 
 from devices import captures, formats
+from devices.ahead import DEPTH, ahead
 from devices.archives import Part
 from devices.checks import Context, check
 from devices.draft import Draft
@@ -25,6 +25,7 @@ from devices.formats.sniff import Layout, UnknownFormatError, find_layout
 from devices.formats.text import Encoding, Lines, read_lines
 
 HEAD = 1 << 16
+SMALL_BYTES = 1 << 20  # of a file as it is, packed or not: threads take longer to start than to read it
 
 
 @dataclass
@@ -39,25 +40,25 @@ class Reading:
     profile: str = ""
     facts: dict[str, str | int] = field(default_factory=dict)
 
+    @property
+    def depth(self) -> int:
+        """How far the steps of reading go ahead of one another, in blocks; see `ahead`."""
+        return DEPTH if self.part.packed_bytes > SMALL_BYTES else 0
+
     def drafts(self) -> Iterator[Draft]:
         """Blocks of rows that are left after all checks, each with what was rejected. DevicesError for the whole."""
         try:
             with self.part.open() as stream:
                 head = stream.peek(HEAD) if hasattr(stream, "peek") else b""
-            for draft in self._raw(head[:HEAD]):
-                self._count_back(draft)
+            back = 0
+            for draft in ahead(self._raw(head[:HEAD]), self.depth):
+                back += _steps_back(draft)
                 yield check(draft, self.context)
         except DevicesError as error:
             lines = [f"{self.part.name}: {line}" for line in str(error).splitlines()]
             raise type(error)("\n".join(lines)) from error
-
-    def _count_back(self, draft: Draft) -> None:
-        back = np.diff(draft.time_us) < 0
-        if back.any() and not isinstance(draft.device, str):
-            same = pc.equal(draft.device[1:], draft.device[:-1]).fill_null(False).to_numpy(zero_copy_only=False)
-            back &= same
-        if back.any():
-            self.facts["times_going_back"] = int(self.facts.get("times_going_back", 0)) + int(back.sum())
+        if back:
+            self.facts["times_going_back"] = back
 
     def _raw(self, head: bytes) -> Iterator[Draft]:
         kind = self.description.file.kind if self.description else ""
@@ -123,12 +124,12 @@ class Reading:
         headings = ["time", "level", "freq"] if spectrum else layout.names
         binding = bind(description, headings, self.declared, layout.decimal)
         after = _after_header(first, layout)
-        rows = read_rows(
+        rows = ahead(read_rows(
             itertools.chain([after], blocks), layout.names, layout.delimiter,
             set(layout.names) if spectrum else binding.wanted, description.empty_cells,
             layout.names if layout.header else None, lambda: _has_changed(self.part, before),
             {} if spectrum else binding.typed,
-        )  # fmt: skip
+        ), self.depth)  # fmt: skip
         if spectrum:
             rows = documents.sweep_rows(rows, float(spectrum.channel_hz), spectrum.width_hz)
         for at, block in enumerate(rows):
@@ -172,6 +173,15 @@ class Reading:
                 raise DevicesError(
                     f"holds nothing of the format {description.name}; it begins: {rows.bad[0][1][:60]}"
                 )
+
+
+def _steps_back(draft: Draft) -> int:
+    """How often the time of a handset goes back from one of its rows to the next, where they follow one another."""
+    back = np.diff(draft.time_us) < 0
+    if back.any():
+        _, device = draft.devices()
+        back &= (device[1:] == device[:-1]) & (device[1:] >= 0)
+    return int(back.sum())
 
 
 def _paths(description: Description) -> list[str]:

@@ -1,7 +1,7 @@
 """Lines of a delimited file to columns of text, a block at a time; what is no row is told apart, with its line.
 
 Quotes are followed line by line first, so that one that is never closed costs its own line and not the rest of the
-file; pyarrow then reads the block.
+file; pyarrow then reads the block, as one, in one thread: what takes the rows works in others meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import pyarrow.csv
 
 from devices.formats.text import Lines
 
-PARALLEL_BYTES = 1 << 19
 KINDS = {"number": (pa.float64(),), "time": (pa.timestamp("us", "UTC"), pa.timestamp("us"))}
 JOINED_LINES = 50  # a quoted text goes over that many lines at most
 
@@ -60,13 +59,15 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
             block = Lines(carried + block.data, first, block.bad, block.ended, block.last)
         quoted = b'"' in block.data
         result = Rows({}, np.array([], np.int64), list(block.bad))
-        data, carried = _plain_lines(block, quoted, result)
-        if data and len(names) > 1:
+        data, carried = _closed_lines(block, result) if quoted else (block.data, b"")
+        if len(names) > 1 and not data.isspace() and data:
             result.columns, ragged = table.read(data, quoted, as_text=not block.ended)
         else:
             lines = [line for line in data.split(b"\n") if line]
             ragged = [(at, line.decode("utf-8", "replace")) for at, line in enumerate(lines)]
             result.columns = {names[at]: pa.array([], pa.string()) for at in keep}
+        if not quoted:
+            _number_lines(block, result, len(ragged) + len(next(iter(result.columns.values()))))
         _take_out_ragged(result, ragged, delimiter, block)
         if (
             not block.ended
@@ -92,22 +93,15 @@ class _Table:
 
     def read(self, data: bytes, quoted: bool, as_text: bool) -> tuple[dict[str, pa.Array], list[tuple[int, str]]]:
         """(columns by heading, (row, text) of lines with too few or too many cells)."""
-        parallel = True
         while True:
             types = {at: pa.string() if as_text else kinds[0] for at, kinds in self._kinds.items()}
             try:
-                columns, ragged = self._read(data, quoted, types, parallel)
+                columns, ragged = self._read(data, quoted, types)
             except pa.ArrowInvalid as error:
                 failed = re.search(r"In CSV column #(\d+)", str(error))
-                if failed is not None and len(self._kinds.get(int(failed[1]), [])) > 1:
-                    self._kinds[int(failed[1])].pop(0)
-                elif parallel:
-                    parallel = False  # a quoted text over many lines may be longer than a thread's part
-                else:
+                if failed is None or len(self._kinds.get(int(failed[1]), [])) < 2:
                     raise
-                continue
-            if any(number is None for number, _ in ragged):  # only a reader of one thread knows the number
-                parallel = False
+                self._kinds[int(failed[1])].pop(0)
                 continue
             odd = [at for at in self.keep if types[at] == pa.float64() and pc.any(pc.is_inf(columns[at])).as_py()]
             for at in odd:
@@ -115,21 +109,18 @@ class _Table:
             if not odd:
                 return {self._names[at]: column for at, column in columns.items()}, ragged
 
-    def _read(self, data: bytes, quoted: bool, types: dict[int, pa.DataType],
-              parallel: bool) -> tuple[dict[int, pa.Array], list[tuple[int | None, str]]]:  # fmt: skip
-        ragged: list[tuple[int | None, str]] = []
+    def _read(self, data: bytes, quoted: bool,
+              types: dict[int, pa.DataType]) -> tuple[dict[int, pa.Array], list[tuple[int, str]]]:  # fmt: skip
+        ragged: list[tuple[int, str]] = []
 
         def on_ragged(row) -> str:
-            ragged.append((None if row.number is None else row.number - 1, row.text))
+            ragged.append((row.number - 1, row.text))  # a reader of several threads would not know the number
             return "skip"
 
         unique = [f"c{at}" for at in range(len(self._names))]
         table = pa.csv.read_csv(
             pa.BufferReader(data),
-            read_options=pa.csv.ReadOptions(
-                column_names=unique, use_threads=parallel,
-                block_size=max(PARALLEL_BYTES, len(data) // 8) if parallel else len(data) + 1,
-            ),
+            read_options=pa.csv.ReadOptions(column_names=unique, use_threads=False, block_size=len(data) + 1),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self._delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted,
                 invalid_row_handler=on_ragged,
@@ -193,13 +184,16 @@ def _take_out_headers(result: Rows, header: list[str] | None, names: list[str], 
         result.numbers = result.numbers[stay]
 
 
-def _plain_lines(block: Lines, quoted: bool, result: Rows) -> tuple[bytes, bytes]:
+def _number_lines(block: Lines, result: Rows, read: int) -> None:
+    """read: rows and ragged lines that pyarrow told of; it passes over empty lines, and does not count them."""
+    result.numbers = np.arange(block.first_number, block.first_number + block.count)
+    if read < block.count:
+        result.skip("blank", max(0, block.count - read - len(block.bad)))
+        result.numbers = result.numbers[block.filled]
+
+
+def _closed_lines(block: Lines, result: Rows) -> tuple[bytes, bytes]:
     """(lines that are filled and whose quotes are closed, those to be carried on); the rest goes to the result."""
-    if not quoted:
-        filled = np.diff(block.ends, prepend=-1) > 1  # pyarrow passes over empty lines, and does not count them
-        result.skip("blank", max(0, int((~filled).sum()) - len(block.bad)))
-        result.numbers = np.flatnonzero(filled) + block.first_number
-        return block.data if len(result.numbers) else b"", b""
     texts = block.texts
     lines, numbers, blank, carried = [], [], -len(block.bad), b""
     at = 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from devices.errors import DevicesError
@@ -35,6 +37,7 @@ def find_layout(lines: list[bytes], candidates: list[Description]) -> Layout:
     lines: the first of the file.
     """
     best: tuple[tuple[int, int], Layout] | None = None
+    titled = functools.cache(lambda delimiter: _titled(lines, delimiter))
     for description in candidates:
         file = description.file
         if file.kind not in ("csv", "spectrum"):
@@ -43,7 +46,7 @@ def find_layout(lines: list[bytes], candidates: list[Description]) -> Layout:
             layout = _without_header(lines, description)
             score = (1000, 0)
         else:
-            layout, score = _with_header(lines, description)
+            layout, score = _with_header(titled, description)
         if layout is not None and (best is None or score > best[0]):
             best = score, layout
     if best is None:
@@ -71,7 +74,19 @@ def _without_header(lines: list[bytes], description: Description) -> Layout | No
     return Layout(description, names, delimiter, file.decimal, 0)
 
 
-def _with_header(lines: list[bytes], description: Description) -> tuple[Layout | None, tuple[int, int]]:
+def _titled(lines: list[bytes], delimiter: str) -> list[tuple[int, list[str], set[str]]]:
+    """(number, cells, those as headings) of the first lines that hold a delimiter."""
+    found = []
+    for number, line in enumerate(lines[:HEADER_LINES], start=1):
+        if delimiter.encode() in line:
+            cells = split(line, delimiter)
+            plain = {plain_heading(cell) for cell in cells} | {plain_heading(heading_unit(cell)[0]) for cell in cells}
+            found.append((number, cells, plain))
+    return found
+
+
+def _with_header(titled: Callable[[str], list[tuple[int, list[str], set[str]]]],
+                 description: Description) -> tuple[Layout | None, tuple[int, int]]:  # fmt: skip
     wanted = {plain_heading(name) for name in description.file.recognise}
     of_time = {plain_heading(name) for name in description.time.headings}
     by_field = {name: {plain_heading(heading_unit(heading)[0]) for heading in field.headings}
@@ -79,21 +94,14 @@ def _with_header(lines: list[bytes], description: Description) -> tuple[Layout |
     known = of_time.union(*by_field.values())
     telling = by_field.get("rssi_dbm", set()) | by_field.get("service_state", set())
     best, found = (0, 0), None
-    for number, line in enumerate(lines[:HEADER_LINES], start=1):
-        for delimiter in _delimiters(description):
-            if delimiter.encode() not in line:
-                continue
-            cells = split(line, delimiter)
-            titles = {plain_heading(cell) for cell in cells} | {
-                plain_heading(heading_unit(cell)[0]) for cell in cells
-            }
-            matched = len(titles & known)
-            fits = wanted <= titles if wanted else bool(titles & of_time) and bool(titles & telling)
-            if fits and (len(wanted), matched) > best:
-                best = len(wanted), matched
-                found = Layout(
-                    description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number
-                )
+    rows = [(number, place, delimiter, *of_line) for place, delimiter in enumerate(_delimiters(description))
+            for number, *of_line in titled(delimiter)]  # fmt: skip
+    for number, _, delimiter, cells, titles in sorted(rows, key=lambda row: row[:2]):
+        matched = len(titles & known)
+        fits = wanted <= titles if wanted else bool(titles & of_time) and bool(titles & telling)
+        if fits and (len(wanted), matched) > best:
+            best = len(wanted), matched
+            found = Layout(description, [cell.strip() for cell in cells], delimiter, description.file.decimal, number)
     return found, best
 
 

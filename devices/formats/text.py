@@ -32,13 +32,14 @@ class Lines:
     last: bool = False
 
     @functools.cached_property
-    def ends(self) -> np.ndarray:
-        """Where in data each line ends."""
-        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
+    def count(self) -> int:
+        return int(np.count_nonzero(np.frombuffer(self.data, np.uint8) == 10))
 
     @property
-    def count(self) -> int:
-        return len(self.ends)
+    def filled(self) -> np.ndarray:
+        """(count,) bool: lines that hold anything."""
+        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
+        return np.diff(ends, prepend=-1) > 1
 
     @property
     def texts(self) -> list[bytes]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from devices.ingest import iso
-from devices.store import now_us
+from devices.store import iso, now_us
 from radiocov.web.schema import Database, audit
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from devices.errors import DevicesError
-from devices.ingest import iso
-from devices.store import now_us
+from devices.store import iso, now_us
 from radiocov.web.audit import write_down
 from radiocov.web.refusal import Refusal
 from radiocov.web.schema import ROLES, Database, sessions, tokens

@@ -23,8 +23,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from devices.errors import DevicesError
-from devices.ingest import iso
-from devices.store import now_us
+from devices.store import iso, now_us
 from radiocov import __version__
 from radiocov.files import whole
 from radiocov.fleet_store import FILE_NAME

@@ -11,8 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from devices.ingest import iso
-from devices.store import now_us
+from devices.store import iso, now_us
 from radiocov.web import lifeline
 from radiocov.web.audit import write_down
 from radiocov.web.auth import Person

@@ -19,8 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from devices.ingest import iso
-from devices.store import now_us
+from devices.store import iso, now_us
 from radiocov.files import file_digest
 from radiocov.web.audit import write_down
 from radiocov.web.auth import Person

@@ -15,9 +15,8 @@ import pytest
 
 from devices.errors import DevicesError
 from devices.formats.description import parse_description
-from devices.ingest import iso
 from devices.jumps import distance_m
-from devices.store import now_us
+from devices.store import iso, now_us
 
 HEADER = "time,device_id,lat,lon,rssi_dbm"
 

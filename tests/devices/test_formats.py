@@ -17,13 +17,12 @@ from devices.errors import DevicesError
 from devices.formats.description import FIELDS, parse_description
 from devices.formats.fields import Declared
 from devices.formats.read import Reading
-from devices.ingest import iso
 from devices.records import LIMITS, to_table
-from devices.store import now_us
+from devices.store import iso, now_us
 
 
 def read(path, description=None, **declared):
-    """(table of all rows, rejects by code, the reading)."""
+    """(table of all rows in order of the file, rejects by code, the reading)."""
     import pyarrow as pa
 
     reading = Reading(Part(path.name, path), Declared(**{"device": "X9", "zone": "UTC", **declared}),
@@ -34,7 +33,8 @@ def read(path, description=None, **declared):
         for block in draft.rejected:
             for code in block.column("code").to_pylist():
                 rejected[code] = rejected.get(code, 0) + 1
-    return pa.concat_tables(tables) if tables else to_table([]), rejected, reading
+    table = pa.concat_tables(tables) if tables else to_table([])
+    return table.sort_by("row_no"), rejected, reading
 
 
 @pytest.fixture

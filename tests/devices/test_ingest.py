@@ -233,6 +233,8 @@ class Told(writing.Writer):
 
 import devices.ingest
 devices.ingest.Writer = Told
+from devices.formats import read
+devices.ingest.SMALL_BYTES = read.SMALL_BYTES = 0  # in threads, as large files are read
 with Store(sys.argv[1]) as store:
     for name in sys.argv[2:]:
         import_file(store, Path(name), Order(Declared(zone="UTC", datum="wgs84")))
@@ -287,10 +289,11 @@ def test_two_writers_at_once_lose_and_double_nothing(store_url, tmp_path):
 
 
 def test_two_threads_make_an_empty_store_ready_together(store_url):
-    faults = []
+    faults, together = [], threading.Barrier(4)
 
     def begin() -> None:
         try:
+            together.wait()
             Store(store_url).close()
         except Exception as error:
             faults.append(error)

@@ -123,9 +123,8 @@ def test_small_imports_end_as_few_blocks_in_order(sqlite, parts):
             zeros = np.zeros(len(mine), np.int64)
             columns = {"time_us": mine, "identity": mine * 7, "occurrence": zeros, "batch": zeros + part,
                        "row_no": zeros, "context": zeros}  # fmt: skip
-            assert blocks.add(1, columns) == len(mine)
-            blocks.flush()
-            assert blocks.add(1, columns) == 0
+            assert blocks.add({1: columns}) == len(mine)
+            assert blocks.add({1: columns}) == 0
     with sqlite.read() as connection:
         spans = connection.execute(sa.select(schema.blocks.c.first_us, schema.blocks.c.last_us)
                                    .order_by(schema.blocks.c.first_us)).all()  # fmt: skip

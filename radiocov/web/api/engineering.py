@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as About
 
 from devices import fleet
-from devices.ingest import iso
-from devices.store import now_us
+from devices.store import iso, now_us
 from radiocov.files import write_bytes
 from radiocov.network import parse_sites
 from radiocov.problems import ProjectError, errors_of
