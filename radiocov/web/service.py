@@ -21,6 +21,7 @@ from radiocov.web.auth import Person
 from radiocov.web.jobs import Jobs
 from radiocov.web.limits import Rate
 from radiocov.web.mapview import Maps
+from radiocov.web.measured import Cells
 from radiocov.web.observe import Metrics
 from radiocov.web.schema import Database
 from radiocov.web.settings import Settings
@@ -57,6 +58,7 @@ class Service:
             self.store = store_of(self.project, settings.fleet_url, say=log.info)
             self.store.patience_s = FLEET_PATIENCE_S
             self.db = Database(settings)
+            self.cells = Cells(self.db)
             self.jobs = Jobs(self.db, settings)
             self.maps = Maps(settings, self.project.output_folder)
             self.turn = asyncio.Semaphore(settings.limits.uploads_at_once)
