@@ -5,10 +5,12 @@ Everything lies below an address with the key of the run, so that browsers may k
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +18,8 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
+
+from starlette.concurrency import run_in_threadpool
 
 from radiocov.coverage.results import MANIFEST, StateResults, computed_states, open_state
 from radiocov.files import read_json, write_json, write_text
@@ -97,7 +101,8 @@ class Maps:
         self.settings, self.output_folder = settings, output_folder
         self.folder = settings.folder / FOLDER
         self._results: dict[tuple[str, str], StateResults] = {}
-        self._tiles: OrderedDict[tuple, bytes] = OrderedDict()
+        self._tiles: OrderedDict[tuple, asyncio.Future[bytes]] = OrderedDict()  # of the event loop alone
+        self._turn = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         self._lock = threading.Lock()
         self._profiles = threading.Lock()
         self._stopping = threading.Event()
@@ -150,21 +155,29 @@ class Maps:
                 policy = policy.replace(part, f"{part} https:")
         return (self.folder / key / f"{lang}.html").read_bytes(), policy
 
-    def tile(self, key: str, state: str, layer: str, z: int, x: int, y: int, lang: str) -> bytes:
-        from radiocov.maps.tiles import tile_png
-
-        results = self.results(key, state)
+    async def tile(self, key: str, state: str, layer: str, z: int, x: int, y: int, lang: str) -> bytes:
+        """PNG. A few are drawn side by side, each once for all who wait for it."""
+        self.check(key)
         wanted = key, state, layer, z, x, y, lang
-        with self._lock:
-            if wanted in self._tiles:
-                self._tiles.move_to_end(wanted)
-                return self._tiles[wanted]
-        made = tile_png(results, layer, z, x, y, lang)
-        with self._lock:
-            self._tiles[wanted] = made
+        if wanted not in self._tiles:
+            self._tiles[wanted] = asyncio.ensure_future(self._draw(*wanted))
             if len(self._tiles) > TILES_KEPT:
                 self._tiles.popitem(last=False)
-        return made
+        self._tiles.move_to_end(wanted)
+        try:
+            return await asyncio.shield(self._tiles[wanted])  # who waits no more does not take it from the others
+        except Exception:
+            self._tiles.pop(wanted, None)
+            raise
+
+    async def _draw(self, key: str, state: str, *tile: Any) -> bytes:
+        def draw() -> bytes:
+            from radiocov.maps.tiles import tile_png
+
+            return tile_png(self.results(key, state), *tile)
+
+        async with self._turn:
+            return await run_in_threadpool(draw)
 
     def profile(self, key: str, site: str, lon: float, lat: float, terminal: str) -> dict[str, Any]:
         """The path from a site to a place. It needs the ground: a child reads that, one at a time."""
@@ -198,7 +211,6 @@ class Maps:
                     raise Refusal(404, "no_state", "there is no such state of the network")
                 if any(known != key for known, _ in self._results):  # a newer run: forget the earlier one's
                     self._results.clear()
-                    self._tiles.clear()
                 self._results[key, state] = open_state(self.output_folder, state)
             return self._results[key, state]
 

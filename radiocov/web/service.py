@@ -17,7 +17,7 @@ from radiocov.fleet_store import store_of
 from radiocov.problems import Problem, ProjectError
 from radiocov.web import importer, lifeline
 from radiocov.web.audit import note
-from radiocov.web.auth import Person
+from radiocov.web.auth import People, Person
 from radiocov.web.jobs import Jobs
 from radiocov.web.limits import Rate
 from radiocov.web.mapview import Maps
@@ -58,7 +58,7 @@ class Service:
             self.store = store_of(self.project, settings.fleet_url, say=log.info)
             self.store.patience_s = FLEET_PATIENCE_S
             self.db = Database(settings)
-            self.cells = Cells(self.db)
+            self.people, self.cells = People(self.db), Cells(self.db)
             self.jobs = Jobs(self.db, settings)
             self.maps = Maps(settings, self.project.output_folder)
             self.turn = asyncio.Semaphore(settings.limits.uploads_at_once)

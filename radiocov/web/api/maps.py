@@ -56,7 +56,7 @@ def map_page(request: Request, person: Viewer, key: Key, lang: Lang | None = Non
 
 
 @router.get("/map/{key}/tiles/{state}/{layer}/{z}/{x}/{y}.png", response_class=Response)
-def tile(
+async def tile(
     request: Request, person: TileReader, key: Key, state: Name, layer: Layer,
     z: Annotated[int, Path(ge=0, le=22)], x: Annotated[int, Path(ge=0, lt=1 << 22)],
     y: Annotated[int, Path(ge=0, lt=1 << 22)], lang: Lang = "en",
@@ -66,7 +66,7 @@ def tile(
     if request.headers.get("if-none-match") == tag:
         service_of(request).maps.check(key)
         return Response(status_code=304, headers={"etag": tag, "cache-control": KEPT})
-    png = service_of(request).maps.tile(key, state, layer, z, x, y, lang)
+    png = await service_of(request).maps.tile(key, state, layer, z, x, y, lang)
     return Response(png, media_type="image/png", headers={"etag": tag, "cache-control": KEPT})
 
 
