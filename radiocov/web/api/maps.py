@@ -24,10 +24,12 @@ Lang = Literal["en", "zh"]
 
 
 class MapState(BaseModel):
-    """key: of the newest run, "" where there is none; state: none, preparing, ready or failed."""
+    """key: of the run that is shown, "" where there is none; state: none, preparing, ready or failed; coming: a newer
+    run is there, whose map is being prepared."""
 
     key: str
     state: str
+    coming: bool
     states: list[str]
     layers: list[str]
 
@@ -35,14 +37,12 @@ class MapState(BaseModel):
 @router.get("/api/v1/map")
 def map_state(request: Request, person: TileReader) -> MapState:
     """The newest run, its states of the network and the layers that tiles are drawn of."""
-    from radiocov.coverage.results import computed_states
     from radiocov.maps.tiles import tile_layers
 
     maps = service_of(request).maps
-    key = maps.key
-    states = computed_states(maps.output_folder) if key else []
+    key, states = maps.key, maps.states
     layers = tile_layers(maps.results(key, states[-1])) if states else []
-    return MapState(key=key, state=maps.state, states=states, layers=layers)
+    return MapState(key=key, state=maps.state, coming=maps.newest not in ("", key), states=states, layers=layers)
 
 
 @router.get("/map/{key}/", include_in_schema=False)
