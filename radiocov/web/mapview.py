@@ -63,6 +63,7 @@ def prepare(project_folder: str, folder: str) -> None:
     from radiocov.mapping import service_data
     from radiocov.maps.service import service_page
     from radiocov.project import load_project
+    from radiocov.web.mapbar import map_bar
 
     Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
@@ -73,7 +74,7 @@ def prepare(project_folder: str, folder: str) -> None:
         inputs = read_inputs(load_project(project_folder)).or_raise()
         data = service_data(inputs, judge_all(inputs, target / RESULTS))
         for lang in LANGUAGES:
-            write_text(target / f"{lang}.html", service_page(data, lang))
+            write_text(target / f"{lang}.html", service_page(data, lang, map_bar()))
         policies = {lang: page_csp((target / f"{lang}.html").read_text("utf-8")) for lang in LANGUAGES}
         write_json(target / READY, {"version": __version__, "policies": policies})
         shutil.rmtree(Path(folder) / key, ignore_errors=True)

@@ -226,6 +226,8 @@ class Server:
 def under_load(server: Server, o: argparse.Namespace) -> bool:
     teams = [server.token("field", f"Team {n}") for n in range(o.teams)]
     readers = [server.token("engineer", f"Reader {n}") for n in range(o.readers)]
+    while json.loads(Caller(server.port, readers[0])("GET", "/api/v1/map")[1])["state"] != "ready":
+        time.sleep(0.5)
     logs = server.folder / "logs"
     write_logs(logs, o.teams, o.files, o.rows, 0)
     with multiprocessing.Manager() as manager:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from radiocov.calibration.summary import in_words
 from radiocov.files import read_json
 from radiocov.web.snapshot import hold
 
@@ -84,8 +87,10 @@ def test_logs_of_teams_become_a_calibrated_map(driven, ways):
     newer = engineer.get("/api/v1/map").json()
     assert not newer["coming"]
     assert engineer.get(address.replace(first["key"], newer["key"])).content != before
-    pages = [engineer.get(f"/map/{key}/?lang=en").text for key in (newer["key"],)]
-    assert "calibration.toml" in pages[0]
+    page = engineer.get(f"/map/{newer['key']}/?lang=en").text
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    made = read_json(server.folder / "out" / "manifest.json")["states"][-1]["provenance"]["calibration"]
+    assert data["provenance"]["calibration"]["en"] == in_words(made)
     assert engineer.get(address).content == before  # for whoever has the page of the earlier run open
     assert engineer.get(f"/map/{first['key']}/").headers["location"] == "/map"
 

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from radiocov.web.access import TileReader, Viewer, service_of
+from radiocov.web.api.measured import Degrees, cells
 from radiocov.web.refusal import ANSWERS
 from radiocov.web.words import language_of
 
@@ -77,6 +78,13 @@ def point(request: Request, person: Viewer, key: Key, state: Annotated[str, Quer
     from radiocov.maps.tiles import point_at
 
     return point_at(service_of(request).maps.results(key, state), lon, lat)
+
+
+@router.get("/map/{key}/api/cells", include_in_schema=False)
+def measured_cells(request: Request, person: Viewer, key: Key, west: Degrees, south: Degrees, east: Degrees,
+                   north: Degrees) -> Response:  # fmt: skip
+    """As /api/v1/cells, beside the page that shows them."""
+    return cells(request, person, west, south, east, north)
 
 
 @router.get("/map/{key}/api/profile")
