@@ -23,7 +23,8 @@ NUMBER_COLUMNS = ("device", "time_us", "occurrence", "batch", "row_no", "context
 @dataclass(frozen=True)
 class Wanted:
     """Which records. from_us to to_us, the end excluded; bbox: lon_min, lat_min, lon_max, lat_max; polygon: a shapely
-    geometry in WGS 84; devices: ids; unit: owner in the register; levels in dBm, a row without level passes none."""
+    geometry in WGS 84; devices: ids; unit: owner in the register; levels in dBm, a row without level passes none;
+    batch: that import's, or with to_batch those of all imports between the two."""
 
     from_us: int | None = None
     to_us: int | None = None
@@ -34,6 +35,11 @@ class Wanted:
     min_dbm: float | None = None
     max_dbm: float | None = None
     batch: int | None = None
+    to_batch: int | None = None
+
+    @property
+    def last_batch(self) -> int | None:
+        return self.batch if self.to_batch is None else self.to_batch
 
     def in_words(self) -> str:
         """For the access log."""
@@ -79,8 +85,9 @@ def _conditions(wanted: Wanted, bbox: Any) -> dict[str, tuple[float | None, floa
     """Column -> its least and its greatest value that are wanted, None without a limit."""
     west, south, east, north = bbox or (None,) * 4
     limits: dict[str, tuple[float | None, float | None]] = {
-        "time_us": (wanted.from_us, None if wanted.to_us is None else wanted.to_us - 1), "batch": (wanted.batch,) * 2,
-        "lat": (south, north), "lon": (west, east), "rssi_dbm": (wanted.min_dbm, wanted.max_dbm),
+        "time_us": (wanted.from_us, None if wanted.to_us is None else wanted.to_us - 1),
+        "batch": (wanted.batch, wanted.last_batch), "lat": (south, north), "lon": (west, east),
+        "rssi_dbm": (wanted.min_dbm, wanted.max_dbm),
     }  # fmt: skip
     return {name: limit for name, limit in limits.items() if limit != (None, None)}
 
@@ -124,7 +131,7 @@ def _select(connection: sa.Connection, wanted: Wanted, bbox: Any) -> sa.Select:
         query = query.where(table.c.lon_max >= bbox[0], table.c.lat_max >= bbox[1], table.c.lon_min <= bbox[2],
                             table.c.lat_min <= bbox[3])  # fmt: skip
     if wanted.batch is not None:
-        query = query.where(table.c.batch_min <= wanted.batch, table.c.batch_max >= wanted.batch)
+        query = query.where(table.c.batch_min <= wanted.last_batch, table.c.batch_max >= wanted.batch)
     return query.order_by(table.c.device, table.c.first_us, table.c.last_us, table.c.id)
 
 

@@ -11,6 +11,7 @@ from devices.datum import from_wgs84, to_wgs84
 
 CELL_M = 100.0
 LEAST_PLACES, MOST_PLACES = 30, 2000
+ASKED_PLACES = 200  # their distances have the median of all within a few metres
 ON_ROAD_M, TIMES_FARTHER = 25.0, 3.0
 #: (longitudes, latitudes), degrees on WGS 84 -> metres to the nearest road
 RoadDistance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -41,17 +42,19 @@ class Places:
         any other, or are too few."""
         if len(self) < LEAST_PLACES:
             return ""
-        lat, lon = np.array(list(self._found.values())).T
-        raw = from_wgs84(lat, lon, datum)
+        lat, lon = np.array(list(self._found.values()))[:: -(-len(self) // ASKED_PLACES)].T
         away = {datum: float(np.median(distance(lon, lat)))}
+        if away[datum] < ON_ROAD_M:
+            return ""
+        raw = from_wgs84(lat, lon, datum)
         for other in ("wgs84", "gcj02", "bd09"):
             other_lat, other_lon = to_wgs84(*raw, other)
             away.setdefault(other, float(np.median(distance(other_lon, other_lat))))
         best = min(away, key=away.__getitem__)
-        if away[best] > ON_ROAD_M or away[datum] < max(ON_ROAD_M, TIMES_FARTHER * away[best]):
+        if away[best] > ON_ROAD_M or away[datum] < TIMES_FARTHER * away[best]:
             return ""
         return (
-            f"positions lie {away[datum]:.0f} m off the project's roads (median of {len(self)} places), and "
+            f"positions lie {away[datum]:.0f} m off the project's roads (median of {len(lat)} places), and "
             f"{away[best]:.0f} m when read on {best}: if {datum} was wrong, import with --datum {best}, a batch in "
             "the store being withdrawn first"
         )

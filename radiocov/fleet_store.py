@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FILE_NAME = "fleet.sqlite"
 MARGIN_DEG = 0.5
 SAY_EVERY_S = 5.0
+ROADS_WITHIN_M = 2000.0  # no datum is shifted against another by more; to look farther takes long
 
 
 def store_of(project: Project, url: str = "", create: bool = True,
@@ -68,7 +69,8 @@ def fallback_folder(project: Project) -> Path:
 
 
 def road_distance(project: Project) -> RoadDistance | None:
-    """Metres to the nearest of the project's roads, which are read when first asked for; None without roads."""
+    """Metres to the nearest of the project's roads, which are read when first asked for, infinite beyond
+    ROADS_WITHIN_M; None without roads."""
     if project.roads is None:
         return None
     import numpy as np
@@ -89,7 +91,7 @@ def road_distance(project: Project) -> RoadDistance | None:
     def distance(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         tree, scale = roads()
         points = shapely.points(np.stack([lon, lat], axis=1) * scale)
-        (at, _), metres = tree.query_nearest(points, return_distance=True, all_matches=False)
+        (at, _), metres = tree.query_nearest(points, ROADS_WITHIN_M, return_distance=True, all_matches=False)
         found = np.full(len(points), np.inf)
         found[at] = metres
         return found

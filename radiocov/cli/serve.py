@@ -20,6 +20,17 @@ def _public_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value.rstrip("/")
 
 
+def _addresses(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    import ipaddress
+
+    for one in value.split(","):
+        try:
+            ipaddress.ip_network(one.strip(), strict=False)
+        except ValueError as error:
+            raise click.BadParameter(f"{one!r} is no address; write e.g. 10.88.0.1 or 10.88.0.0/16") from error
+    return value.replace(" ", "")
+
+
 @click.command()
 @project_argument
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; leave it to the proxy.")
@@ -27,12 +38,16 @@ def _public_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @database_option
 @click.option("--public-url", callback=_public_url, default="", metavar="URL",
               help="As people type it, when a reverse proxy stands before: https://coverage.example.org")  # fmt: skip
+@click.option("--proxy", "proxies", callback=_addresses, default="127.0.0.1", show_default=True, metavar="ADDRESS",
+              help="Of the reverse proxy, as the service sees it; its X-Forwarded-For is believed. Several: with "
+                   "commas.")  # fmt: skip
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
               help="Of pages, where a browser prefers none of the two.")  # fmt: skip
 @click.option("--basemap", is_flag=True, help="Let the map fetch a basemap's tiles from the internet, for who asks.")
-def serve(
-    project: str, host: str, port: int, database: str, public_url: str, lang: str, basemap: bool
-) -> None:  # fmt: skip
+@click.option("--audit-days", type=click.FloatRange(min=30), metavar="DAYS",
+              help="Entries of the audit trail older than this go, day by day; by default none does.")  # fmt: skip
+def serve(project: str, host: str, port: int, database: str, public_url: str, proxies: str, lang: str, basemap: bool,
+          audit_days: float | None) -> None:  # fmt: skip
     """Serve a project to field teams, managers and engineers, until Ctrl-C.
 
     The first run prints a link that signs an administrator in, once. Records come into the project's fleet store;
@@ -45,7 +60,8 @@ def serve(
     """
     from radiocov.cli.service import settings_of
 
-    settings = settings_of(project, database, public_url, lang, basemap)
+    settings = settings_of(project, database, public_url, lang, basemap=basemap, proxies=proxies,
+                           audit_days=audit_days or 0.0)  # fmt: skip
     from radiocov.web.serve import serve as run
 
     try:

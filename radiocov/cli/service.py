@@ -13,7 +13,7 @@ from radiocov.cli.serve import _public_url, database_option
 
 
 def settings_of(
-    project: str, database: str = "", public_url: str = "", lang: str = "en", basemap: bool = False
+    project: str, database: str = "", public_url: str = "", lang: str = "en", **more: Any
 ) -> Any:
     """Settings of a service. Raises ProjectError where the extra is not installed, or there is no project."""
     from importlib.util import find_spec
@@ -29,7 +29,7 @@ def settings_of(
     from radiocov.web.settings import Settings
 
     folder = load_project(project).folder
-    return Settings(Path(folder).absolute(), database, public_url, lang, basemap=basemap)
+    return Settings(Path(folder).absolute(), database, public_url, lang, **more)
 
 
 @contextmanager
@@ -220,28 +220,48 @@ def restore(project: str, file: str, replace: bool, database: str, quiet: bool) 
 @project_argument
 @click.option("--days", type=click.FloatRange(min=1), default=90.0, show_default=True,
               help="Logs as they came, and unfinished uploads, older than this go.")  # fmt: skip
+@click.option("--audit-days", type=click.FloatRange(min=30), metavar="DAYS",
+              help="Also remove entries of the audit trail older than this.")  # fmt: skip
+@click.option("--audit-file", type=click.Path(dir_okay=False, path_type=str), metavar="FILE.jsonl",
+              help="Takes the removed entries first, one JSON object a line.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @database_option
 @json_option
-def prune(project: str, days: float, dry_run: bool, database: str, as_json: bool) -> None:
+def prune(project: str, days: float, audit_days: float | None, audit_file: str | None, dry_run: bool, database: str,
+          as_json: bool) -> None:  # fmt: skip
     """Remove logs as they came whose rows are in the store, and uploads that nobody finished; receipts stay.
 
-    The records themselves go by `radiocov fleet retention`.
+    The records themselves go by `radiocov fleet retention`. What is removed, of the audit trail, too, is written down
+    in the audit trail.
 
     \b
-    Example:
+    Examples:
       radiocov service prune my-network --days 90
+      radiocov service prune my-network --audit-days 730 --audit-file audit-2024.jsonl
     """
+    if audit_file and audit_days is None:
+        raise click.UsageError("--audit-file needs --audit-days")
     settings = settings_of(project, database)
+    from pathlib import Path
+
     from devices.store import this_person
+    from radiocov.web.audit import shorten
     from radiocov.web.backup import prune_uploads
     from radiocov.web.schema import Database
 
     with Database(settings) as db:
-        found = prune_uploads(db, settings, days, this_person(), dry_run)
+        audit = None
+        if audit_days is not None:
+            audit = shorten(db, audit_days, this_person(), Path(audit_file) if audit_file else None, dry_run)
+        found: dict[str, Any] = prune_uploads(db, settings, days, this_person(), dry_run)
+    if audit is not None:
+        found["audit"] = audit
     if as_json:
         print_json(found)
     else:
         word = "would go" if dry_run else "gone"
         click.echo(f"{word}: {found['logs']} logs as they came, {found['unfinished']} unfinished uploads, "
                    f"{found['bytes'] / 2**20:.1f} MiB")  # fmt: skip
+        if audit is not None:
+            kept = f", kept in {audit['file']}" if audit["file"] and not dry_run else ""
+            click.echo(f"{word}: {audit['removed']} entries of the audit trail before {audit['before']}{kept}")

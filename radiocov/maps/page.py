@@ -70,10 +70,10 @@ def render_page(data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES) -> st
 
 def fill_page(
     data: MapData, lang: str, figure: str, content: dict[str, Any], scripts: tuple[str, ...], plotly: str,
-    policy: str, planes: str = "",
+    policy: str, planes: str = "", bar: str = "",
 ) -> str:  # fmt: skip
     """The shell with its parts. plotly: the element that brings it; policy: what the browser may load and from where;
-    planes: elements that hold rasters."""
+    planes: elements that hold rasters; bar: HTML above all."""
     words = catalogue(lang)
     title = data.title.get(lang) or data.title["en"]
     parts = {
@@ -85,6 +85,7 @@ def fill_page(
         "FIGURE": escape_json(figure),
         "DATA": to_script_json(content | {"lang": lang}),
         "PLANES": planes,
+        "BAR": bar,
         "SCRIPTS": "\n".join(asset(name) for name in scripts),
     }
     return re.sub(r"@@([A-Z]+)@@", lambda match: parts[match.group(1)], asset("page.html"))

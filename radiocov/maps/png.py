@@ -18,14 +18,18 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def encode_png(codes: np.ndarray, level: int = 7, palette: np.ndarray | None = None) -> bytes:
-    """PNG bytes of a (height, width) uint8 array, exact: greys, or colours of a (n, 4) uint8 palette of RGBA."""
+def encode_png(
+    codes: np.ndarray, level: int = 7, palette: np.ndarray | None = None, quick: bool = False
+) -> bytes:
+    """PNG bytes of a (height, width) uint8 array, exact: greys, or colours of a (n, 4) uint8 palette of RGBA.
+
+    quick: no other storage of the rows is tried than plain, which suits palettes."""
     height, width = codes.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 0 if palette is None else 3, 0, 0, 0)
     colours = b"" if palette is None else (
         chunk(b"PLTE", palette[:, :3].tobytes()) + chunk(b"tRNS", palette[:, 3].tobytes())
     )  # fmt: skip
-    body = chunk(b"IDAT", deflate(codes, level))
+    body = chunk(b"IDAT", zlib.compress(plain_rows(codes).tobytes(), level) if quick else deflate(codes, level))
     return SIGNATURE + chunk(b"IHDR", header) + colours + body + chunk(b"IEND", b"")
 
 

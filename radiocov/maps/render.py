@@ -116,14 +116,14 @@ def values(
 
 def earlier(results: StateResults) -> StateResults | None:
     """The state before, of the same run and services; None for the first."""
-    states = computed_states(results.folder.parent)
-    at = states.index(results.folder.name) if results.folder.name in states else 0
-    return _opened(results.folder.parent, states[at - 1], results.manifest["key"]) if at else None
+    return _before(results.folder, results.manifest["key"])
 
 
 @lru_cache(maxsize=8)
-def _opened(folder: Path, state: str, key: str) -> StateResults:
-    return open_state(folder, state)  # `key`, of the state after it, asks anew after another run
+def _before(folder: Path, key: str) -> StateResults | None:  # `key`, of the state, asks anew after another run
+    states = computed_states(folder.parent)
+    at = states.index(folder.name) if folder.name in states else 0
+    return open_state(folder.parent, states[at - 1]) if at else None
 
 
 def _change(results: StateResults, layer: Layer, window: Any, shape: tuple[int, int] | None) -> np.ndarray:

@@ -49,7 +49,7 @@ def tile_png(results: StateResults, layer: str, z: int, x: int, y: int, lang: st
     codes = tile_codes(results, chosen, z, x, y)
     if codes is None:
         return _empty()
-    return encode_png(codes, PACKING, render.palette_of(results, chosen))
+    return encode_png(codes, PACKING, render.palette_of(results, chosen), quick=True)
 
 
 def tile_codes(results: StateResults, layer: render.Layer, z: int, x: int, y: int) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from radiocov.web import auth
 from radiocov.web.auth import Person
@@ -28,26 +29,26 @@ class Allow:
     def __init__(self, *roles: str) -> None:
         self.roles = frozenset(roles)
 
-    def __call__(
+    async def __call__(
         self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
     ) -> Person:
-        person = self._person(request, bearer)
+        person = await self._person(request, bearer)
         request.scope["radiocov.role"] = person.role
         service_of(request).rates.take(person.token)
         if person.role not in self.roles:
             raise Refusal(403, "not_for_you", f"this is not for the role {person.role}")
         return person
 
-    def _person(self, request: Request, bearer: HTTPAuthorizationCredentials | None) -> Person:
+    async def _person(self, request: Request, bearer: HTTPAuthorizationCredentials | None) -> Person:
         service = service_of(request)
         if bearer is not None:
-            person = auth.person_of_token(service.db, bearer.credentials)
+            person = await _found(service.people, bearer.credentials, True)
             if person is None:
                 service.sign_ins.take(address_of(request))
                 raise not_signed_in("the token is unknown, expired or revoked")
             return person
         cookie = request.cookies.get(service.cookie)
-        person = auth.person_of_session(service.db, cookie) if cookie else None
+        person = await _found(service.people, cookie, False) if cookie else None
         if person is None:
             raise not_signed_in("sign in first")
         if request.method not in SAFE:
@@ -55,6 +56,10 @@ class Allow:
             if not auth.same_secret(request.headers.get("x-csrf-token", ""), person.csrf):
                 raise Refusal(403, "csrf", "the page is out of date: load it again")
         return person
+
+
+async def _found(people: auth.People, secret: str, is_token: bool) -> Person | None:
+    return people.known(secret, is_token) or await run_in_threadpool(people.find, secret, is_token)
 
 
 def not_signed_in(text: str) -> Refusal:

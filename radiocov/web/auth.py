@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from radiocov.web.settings import DAY_US, SECOND_US, Limits
 
 PREFIX = "rc_"
 LONGEST_DAYS = 400
+HELD_S, MOST_HELD = 1.0, 10_000
 USED_EVERY_US = 60 * SECOND_US  # how often the time of last use is written
 NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,80}")
 
@@ -135,11 +137,38 @@ def _state(row: Any, now: int) -> str:
     return "expired" if row["expires_us"] <= now else "live"
 
 
-def person_of_token(db: Database, secret: str) -> Person | None:
-    """Whose a token is; None for a link, and for one that is expired, revoked or unknown."""
+class People:
+    """Who was found by a secret, for HELD_S: a map asks for thirty tiles at once."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._held: dict[tuple[bool, str], tuple[float, Person]] = {}  # another one after each `forget`
+
+    def known(self, secret: str, is_token: bool) -> Person | None:
+        """Without the database; None where it has to be asked."""
+        found = self._held.get((is_token, digest(secret)))
+        return found[1] if found is not None and time.monotonic() < found[0] else None
+
+    def find(self, secret: str, is_token: bool) -> Person | None:
+        """Whose a token or a session is; None for one that is expired, revoked or unknown."""
+        until, key, held = time.monotonic() + HELD_S, digest(secret), self._held
+        person = (person_of_token if is_token else person_of_session)(self._db, key)
+        if person is not None:
+            if len(held) > MOST_HELD:
+                held.clear()
+            held[is_token, key] = until, person
+        return person
+
+    def forget(self) -> None:
+        """At once, where a token or a session has been ended."""
+        self._held = {}
+
+
+def person_of_token(db: Database, key: str) -> Person | None:
+    """By the digest of its token; None for a link, and for one that is expired, revoked or unknown."""
     now = now_us()
     with db.read() as connection:
-        row = connection.execute(sa.select(tokens).where(tokens.c.hash == digest(secret))).first()
+        row = connection.execute(sa.select(tokens).where(tokens.c.hash == key)).first()
     if row is None or row.once or row.revoked_us is not None or row.expires_us <= now:
         return None
     _used(db, row, now)
@@ -175,12 +204,12 @@ def sign_in(db: Database, secret: str, limits: Limits) -> tuple[Person, str, int
     return Person(row.name, row.role, row.id, csrf, row.zone, row.datum), session, (end - now) // SECOND_US
 
 
-def person_of_session(db: Database, secret: str) -> Person | None:
+def person_of_session(db: Database, key: str) -> Person | None:
     now = now_us()
     with db.read() as connection:
         row = connection.execute(
             sa.select(tokens, sessions.c.csrf).join(sessions, sessions.c.token == tokens.c.id)
-            .where(sessions.c.hash == digest(secret), sessions.c.expires_us > now, tokens.c.revoked_us.is_(None))
+            .where(sessions.c.hash == key, sessions.c.expires_us > now, tokens.c.revoked_us.is_(None))
         ).first()  # fmt: skip
     return None if row is None else Person(row.name, row.role, row.id, row.csrf, row.zone, row.datum)
 

@@ -11,13 +11,13 @@ import sys
 import threading
 from typing import Any
 
-NICE = 10  # children leave the processors to those who look at the map
+NICE = 10  # children leave the processors to those who look at the map; Linux compares within a session alone
 
 
 def start(code: str, order: dict[str, Any], **streams: Any) -> subprocess.Popen[bytes]:
     """Start Python code in a child; `order` is the first line of its input, not on its command line where others can
     read passwords. The code begins with `lifeline.take_order()`."""
-    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, start_new_session=True, **streams)
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, process_group=0, **streams)
     assert child.stdin is not None
     child.stdin.write(json.dumps(order).encode() + b"\n")
     child.stdin.flush()

@@ -1,30 +1,33 @@
 """What was measured, for maps: figures of cells, kept up to date from the fleet store, and the points of one upload.
 
-The sums are of cells of 100 m and handsets, so that reading them costs what is shown and not what is stored. They are
-made from the store alone: batches are added in their order, and after a removal all are counted anew.
+The sums are made from the store alone: batches are added in their order, and after a removal all are counted anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from devices import cells as squares
+from devices import cells
 from devices import schema as fleet
 from devices.privacy import LEAST_DEVICES, LEAST_SAMPLES
 from devices.query import Wanted, numbers
-from devices.store import Store
-from radiocov.web.schema import Database, cells, meta
+from devices.store import Store, now_us
+from radiocov.web import schema, squares
+from radiocov.web.schema import Database, meta
+from radiocov.web.squares import SIDE_M, SIDES, Sums
 
-SIDE_M = 100.0
-MOST_CELLS = 8_000
 MOST_POINTS = 5_000
-BATCHES_AT_ONCE = 200
-COARSER = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # sides of what is shown, in sides of what is kept
-Sums = dict[tuple[int, int], list[float]]
+BATCHES_AT_ONCE = 500
+PARTS_HELD = 200
+SQUARES_KEPT, ANSWERS_KEPT = 256, 64
 Box = tuple[float, float, float, float]
 
 
@@ -37,103 +40,143 @@ def catch_up(db: Database, store: Store) -> None:
         newest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(fleet.batches.c.id), 0))).scalar()
     if str(removal) != known.get("cells_removal", "0"):
         with store.write():  # nothing comes in while all is counted
-            sums: Sums = {}
-            _add(sums, store, Wanted())
-            _put(db, sums, newest, removal, anew=True)
+            _put(db, _counted(store, Wanted()), newest, removal, anew=True)
         return
     last = int(known.get("cells_batch", "0"))
     while last < newest:
         with store.read() as connection:
             rows = connection.execute(
-                sa.select(fleet.batches).where(fleet.batches.c.id > last, fleet.batches.c.reopened_us.is_(None))
+                sa.select(fleet.batches.c.id, fleet.batches.c.first_us, fleet.batches.c.last_us,
+                          fleet.batches.c.receipt)
+                .where(fleet.batches.c.id > last, fleet.batches.c.id <= newest, fleet.batches.c.reopened_us.is_(None))
                 .order_by(fleet.batches.c.id).limit(BATCHES_AT_ONCE)
             ).all()  # fmt: skip
-        sums = {}
-        for row in rows:
-            receipt = json.loads(row.receipt)
-            if receipt["accepted"]:
-                _add(sums, store, wanted_of(row.id, row.first_us, row.last_us, receipt))
-        last = rows[-1].id if rows else newest
-        _put(db, sums, last, removal)
+        last = rows[-1].id if len(rows) == BATCHES_AT_ONCE else newest
+        _put(db, _counted(store, wanted_of(rows)) if rows else None, last, removal)
 
 
-def wanted_of(batch: int, first_us: int, last_us: int, receipt: dict[str, Any]) -> Wanted:
-    """The records of a batch, found by handset and time."""
-    named = tuple(receipt["devices"]) if receipt["device_count"] == len(receipt["devices"]) else ()
-    return Wanted(from_us=first_us, to_us=last_us + 1, devices=named, batch=batch)
+def wanted_of(batches: list[Any]) -> Wanted:
+    """The records of batches that follow one another, found by handset and time."""
+    receipts = [json.loads(row.receipt) for row in batches]
+    times = [(row.first_us, row.last_us) for row in batches if row.first_us is not None]
+    named = {name for receipt in receipts for name in receipt["devices"]}
+    if any(receipt["device_count"] != len(receipt["devices"]) for receipt in receipts):
+        named = set()  # a receipt names no more than so many
+    return Wanted(
+        from_us=min((first for first, _ in times), default=0), to_us=max((last for _, last in times), default=-1) + 1,
+        devices=tuple(sorted(named)), batch=batches[0].id, to_batch=batches[-1].id,
+    )  # fmt: skip
 
 
-def _add(sums: Sums, store: Store, wanted: Wanted) -> None:
-    for cell, device, level, silent in squares.samples(store, wanted, SIDE_M):
-        numbered, inverse = np.unique(cell, return_inverse=True)
-        heard = np.bincount(inverse, ~silent, len(numbered))
-        quiet = np.bincount(inverse, silent, len(numbered))
-        level_sum = np.bincount(inverse, np.where(silent, 0.0, level), len(numbered))
-        for key, *values in zip(numbered.tolist(), heard.tolist(), level_sum.tolist(), quiet.tolist(), strict=True):
-            total = sums.setdefault((key, device), [0.0, 0.0, 0.0])
-            for at, value in enumerate(values):
-                total[at] += value
+def _counted(store: Store, wanted: Wanted) -> Sums | None:
+    parts: list[Sums] = []
+    for cell, device, level, silent in cells.samples(store, wanted, SIDE_M):
+        parts.append(squares.counted(cell, device, level, silent))
+        if len(parts) == PARTS_HELD:
+            parts = [squares.joined(parts)]
+    return squares.joined(parts) if parts else None
 
 
-_UPSERT = sa.text(
-    "insert into service_cells (cell, device, lat, lon, samples, level_sum, no_service) "
-    "values (:cell, :device, :lat, :lon, :samples, :level_sum, :no_service) "
-    "on conflict (cell, device) do update set samples = service_cells.samples + excluded.samples, "
-    "level_sum = service_cells.level_sum + excluded.level_sum, "
-    "no_service = service_cells.no_service + excluded.no_service"
-)
-
-
-def _put(db: Database, sums: Sums, batch: int, removal: int, anew: bool = False) -> None:
-    """Sums and how far they go, in one transaction."""
-    numbered = np.array([cell for cell, _ in sums], np.int64)
-    lat, lon = squares.centre_of(numbered, SIDE_M)
-    places = zip(sums.items(), lat.tolist(), lon.tolist(), strict=True)
-    rows = [
-        {"cell": cell, "device": device, "lat": y, "lon": x, "samples": int(heard), "level_sum": level,
-         "no_service": int(quiet)}
-        for ((cell, device), (heard, level, quiet)), y, x in places
-    ]  # fmt: skip
+def _put(db: Database, sums: Sums | None, batch: int, removal: int, anew: bool = False) -> None:
+    """Sums and how far they go, in one transaction. Nobody else writes them, so that they are read before it."""
+    version, rows = now_us(), []
+    for side in SIDES if sums is not None else ():
+        found = squares.by_square(squares.coarser(sums, side), side)
+        with db.read() as connection:
+            for number, old in () if anew else _stored(connection, side, list(found)):
+                found[number] = squares.joined([old, found[number]])
+        rows += [{"side": side, "square": number, "version": version, "cells": len(found[number]),
+                  "data": squares.packed(found[number])} for number in found]  # fmt: skip
     with db.write() as connection:
         if anew:
-            connection.execute(sa.delete(cells))
+            connection.execute(sa.delete(_TABLE))
         if rows:
-            connection.execute(_UPSERT, rows)
+            connection.execute(_PUT, rows)
         for key, value in (("cells_batch", batch), ("cells_removal", removal)):
             connection.execute(sa.delete(meta).where(meta.c.key == key))
             connection.execute(sa.insert(meta).values(key=key, value=str(value)))
 
 
-def cells_in(db: Database, box: Box, whole: bool) -> dict[str, Any]:
-    """Figures of cells in a box of longitude and latitude: {side_m, cells: [[lat, lon, mean dBm or null, samples,
-    no service], ...], held_back}.
+_TABLE = schema.squares
+_PUT = sa.text(
+    "insert into service_squares (side, square, version, cells, data) "
+    "values (:side, :square, :version, :cells, :data) on conflict (side, square) do update "
+    "set version = excluded.version, cells = excluded.cells, data = excluded.data"
+)
+_ASKED_AT_ONCE = 500  # databases take no endless lists
 
-    whole: also those of so few handsets and samples that they tell where somebody was. Sides grow with the box.
-    """
-    west, south, east, north = box
-    across_m = max(north - south, (east - west) * np.cos(np.radians((north + south) / 2))) * squares.METRES_A_DEGREE
-    times = next((n for n in COARSER if across_m / (SIDE_M * n) <= np.sqrt(MOST_CELLS)), COARSER[-1])
-    step = times * SIDE_M / squares.METRES_A_DEGREE
-    wide = step / max(0.01, float(np.cos(np.radians((north + south) / 2))))
-    table = cells.c
-    # SQLite has no floor; PostgreSQL knows an expression again only where the numbers stand in it
-    row, column = (sa.func.round(place / sa.literal_column(repr(float(side))) - sa.literal_column("0.5"))
-                   for place, side in ((table.lat, step), (table.lon, wide)))  # fmt: skip
-    heard, quiet = sa.func.sum(table.samples), sa.func.sum(table.no_service)
-    query = (
-        sa.select(sa.func.avg(table.lat), sa.func.avg(table.lon), sa.func.sum(table.level_sum), heard, quiet,
-                  sa.func.count(table.device.distinct()))
-        .where(table.lat.between(south, north), table.lon.between(west, east))
-        .group_by(row, column).order_by(row, column)
-    )  # fmt: skip
-    with db.read() as connection:
-        found = connection.execute(query).all()
-    shown = [
-        [round(lat, 5), round(lon, 5), round(level / int(samples), 1) if samples else None, int(samples), int(silent)]
-        for lat, lon, level, samples, silent, devices in found
-        if whole or devices >= LEAST_DEVICES or samples + silent >= LEAST_SAMPLES
-    ]
-    return {"side_m": times * SIDE_M, "cells": shown[: 2 * MOST_CELLS], "held_back": len(found) - len(shown)}
+
+def _stored(connection: sa.Connection, side: int, wanted: list[int]) -> Iterator[tuple[int, Sums]]:
+    for start in range(0, len(wanted), _ASKED_AT_ONCE):
+        some = _TABLE.c.square.in_(wanted[start : start + _ASKED_AT_ONCE])
+        rows = connection.execute(sa.select(_TABLE.c.square, _TABLE.c.cells, _TABLE.c.data).where(
+            _TABLE.c.side == side, some)).all()  # fmt: skip
+        yield from ((row.square, squares.unpacked(row.data, row.cells)) for row in rows)
+
+
+class Cells:
+    """Figures of cells in a box, as answers of the service. Squares and answers are held until they change."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._squares: OrderedDict[tuple[int, int], tuple[int, Sums]] = OrderedDict()
+        self._answers: OrderedDict[tuple[Box, bool], tuple[str, bytes]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def within(self, box: Box, whole: bool, known: str = "") -> tuple[str, bytes | None]:
+        """(tag of the content, JSON), of a box west, south, east, north in degrees; None where the tag is known.
+
+        JSON: {side_m, cells: [[lat, lon, mean dBm or null, samples, no service], ...], held_back}. whole: also cells
+        of so few handsets and samples that they tell where somebody was. Sides grow with the box.
+        """
+        side, wanted = squares.view(*box)
+        query = sa.select(_TABLE.c.square, _TABLE.c.version).order_by(_TABLE.c.square)
+        with self._db.read() as connection:
+            rows = connection.execute(query.where(_TABLE.c.side == side, _TABLE.c.square.in_(wanted))).all()
+        versions = {row.square: row.version for row in rows}
+        tag = hashlib.sha256(repr((box, whole, versions)).encode()).hexdigest()[:32]
+        if tag == known:
+            return tag, None
+        with self._lock:
+            if self._answers.get((box, whole), ("",))[0] != tag:
+                found = self._sums(side, versions)
+                self._answers[box, whole] = tag, json.dumps(_shown(found, side, box, whole)).encode()
+            return tag, _used(self._answers, (box, whole), ANSWERS_KEPT)[1]
+
+    def _sums(self, side: int, versions: dict[int, int]) -> list[Sums]:
+        stale = [square for square, version in versions.items()
+                 if self._squares.get((side, square), (0,))[0] != version]  # fmt: skip
+        with self._db.read() as connection:
+            for square, sums in _stored(connection, side, stale):
+                self._squares[side, square] = versions[square], sums
+        return [_used(self._squares, (side, square), SQUARES_KEPT)[1] for square in versions]
+
+
+def _used(held: OrderedDict, key: Any, most: int) -> Any:
+    """What is held by a key, which is forgotten last."""
+    held.move_to_end(key)
+    while len(held) > most:
+        held.popitem(last=False)
+    return held[key]
+
+
+def _shown(found: list[Sums], side: int, box: Box, whole: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {"side_m": side * SIDE_M, "cells": [], "held_back": 0}
+    for sums in found:
+        lat, lon = cells.centre_of(sums.cell, SIDE_M * side)
+        west, south, east, north = box
+        inside = (lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)
+        few = sums.samples + sums.no_service < LEAST_SAMPLES
+        shown = inside & (whole | ~few | (sums.devices[:, LEAST_DEVICES - 1] > 0))
+        answer["held_back"] += int(inside.sum() - shown.sum())
+        mean = np.round(sums.level_sum[shown] / np.maximum(sums.samples[shown], 1), 1)
+        answer["cells"] += [
+            [y, x, level if samples else None, samples, silent]
+            for y, x, level, samples, silent in zip(
+                np.round(lat[shown], 5).tolist(), np.round(lon[shown], 5).tolist(), mean.tolist(),
+                sums.samples[shown].tolist(), sums.no_service[shown].tolist(), strict=True)
+        ]  # fmt: skip
+    return answer
 
 
 def points_of(store: Store, batch: int) -> dict[str, Any]:
@@ -143,8 +186,7 @@ def points_of(store: Store, batch: int) -> dict[str, Any]:
         row = connection.execute(sa.select(fleet.batches).where(fleet.batches.c.id == batch)).first()
     if row is None or row.first_us is None:
         return {"points": [], "rows": 0, "every": 1}
-    receipt = json.loads(row.receipt)
-    blocks = list(numbers(store, wanted_of(batch, row.first_us, row.last_us, receipt), ("lat", "lon", "rssi_dbm")))
+    blocks = list(numbers(store, wanted_of([row]), ("lat", "lon", "rssi_dbm")))
     if not blocks:
         return {"points": [], "rows": 0, "every": 1}
     lat, lon, level = (np.concatenate([block[name] for block in blocks]) for name in ("lat", "lon", "rssi_dbm"))

@@ -81,22 +81,27 @@ audit = sa.Table(
     sa.Column("role", sa.Text, nullable=False), sa.Column("action", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
 )  # fmt: skip
-cells = sa.Table(
-    "service_cells", metadata,  # sums of what was measured, by cell of 100 m and handset; made from the fleet store
-    sa.Column("cell", sa.BigInteger, primary_key=True), sa.Column("device", sa.Integer, primary_key=True),
-    sa.Column("lat", sa.Double, nullable=False), sa.Column("lon", sa.Double, nullable=False),
-    sa.Column("samples", sa.BigInteger, nullable=False), sa.Column("level_sum", sa.Double, nullable=False),
-    sa.Column("no_service", sa.BigInteger, nullable=False),
+squares = sa.Table(
+    "service_squares", metadata,  # sums of what was measured, see `squares`; made from the fleet store
+    sa.Column("side", sa.Integer, primary_key=True), sa.Column("square", sa.BigInteger, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),  # when it was written
+    sa.Column("cells", sa.Integer, nullable=False), sa.Column("data", sa.LargeBinary, nullable=False),
 )  # fmt: skip
-sa.Index("service_cells_place", cells.c.lat, cells.c.lon)
 
 
 def _first(connection: sa.Connection) -> None:
     metadata.create_all(connection)
 
 
+def _second(connection: sa.Connection) -> None:
+    """Sums of cells from a row each to squares of them: all are counted anew."""
+    connection.execute(sa.text("drop table if exists service_cells"))
+    connection.execute(sa.delete(meta).where(meta.c.key.in_(["cells_batch", "cells_removal"])))
+    metadata.create_all(connection)
+
+
 #: as those of devices.schema: a step is never changed once published
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _first, 2: _second}
 
 
 class Database(Store):

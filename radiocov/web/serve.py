@@ -45,7 +45,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
                 say(f"no administrator yet: open this within an hour, it works once\n{link}")
             config = uvicorn.Config(
                 build_app(service), log_config=None, access_log=False, server_header=False, ws="none", lifespan="on",
-                proxy_headers=True, forwarded_allow_ips="127.0.0.1", limit_concurrency=CONNECTIONS,
+                proxy_headers=True, forwarded_allow_ips=settings.proxies, limit_concurrency=CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=GRACE_S,
             )  # fmt: skip
             sys.setswitchinterval(SWITCH_S)

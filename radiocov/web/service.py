@@ -16,11 +16,12 @@ from filelock import FileLock, Timeout
 from radiocov.fleet_store import store_of
 from radiocov.problems import Problem, ProjectError
 from radiocov.web import importer, lifeline
-from radiocov.web.audit import note
-from radiocov.web.auth import Person
+from radiocov.web.audit import note, shorten
+from radiocov.web.auth import People, Person
 from radiocov.web.jobs import Jobs
 from radiocov.web.limits import Rate
 from radiocov.web.mapview import Maps
+from radiocov.web.measured import Cells
 from radiocov.web.observe import Metrics
 from radiocov.web.schema import Database
 from radiocov.web.settings import Settings
@@ -29,6 +30,7 @@ LOCK_NAME = "serve.lock"
 AGAIN_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # before an importer that ended is started again
 FLEET_PATIENCE_S = 8.0  # a person who changes a handset waits no longer for an import
 STOP_S = 20.0
+DAY_S = 86_400.0
 
 log = logging.getLogger("radiocov.service")
 
@@ -57,6 +59,7 @@ class Service:
             self.store = store_of(self.project, settings.fleet_url, say=log.info)
             self.store.patience_s = FLEET_PATIENCE_S
             self.db = Database(settings)
+            self.people, self.cells = People(self.db), Cells(self.db)
             self.jobs = Jobs(self.db, settings)
             self.maps = Maps(settings, self.project.output_folder)
             self.turn = asyncio.Semaphore(settings.limits.uploads_at_once)
@@ -65,6 +68,8 @@ class Service:
                 self._watcher = threading.Thread(target=self._watch_importer, name="importer", daemon=True)
                 self._watcher.start()
                 self.maps.begin()
+                if settings.audit_days:
+                    threading.Thread(target=self._shorten_audit, name="audit", daemon=True).start()
         except BaseException:
             self._lock.release()
             raise
@@ -84,6 +89,15 @@ class Service:
     def note(self, person: Person, action: str, detail: str) -> None:
         """Into the audit trail."""
         note(self.db, person.name, person.role, action, detail)
+
+    def _shorten_audit(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                receipt = shorten(self.db, self.settings.audit_days, "service")
+                log.info("audit trail", extra={"removed": receipt["removed"]})
+            except OSError as error:
+                log.error("the audit trail was not shortened", extra={"why": self.settings.without_paths(str(error))})
+            self._stopping.wait(DAY_S)
 
     def wake_importer(self) -> None:
         child = self._importer

@@ -46,6 +46,8 @@ class Settings:
     lang: str = "en"
     limits: Limits = field(default_factory=Limits)
     basemap: bool = False
+    proxies: str = "127.0.0.1"  # addresses of reverse proxies, of which the service believes who asks; with commas
+    audit_days: float = 0.0  # entries of the audit trail that are older go, day by day; 0: none does
 
     @property
     def folder(self) -> Path:

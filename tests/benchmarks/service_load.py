@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import http.client
 import importlib.util
+import itertools
 import json
 import multiprocessing
 import os
@@ -28,6 +29,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 START = "from radiocov.cli import main; main()"
-CHUNK = 1 << 20
 LIMIT_MS = 300.0  # p95 of a map request
 
 
@@ -71,8 +72,9 @@ class Caller:
             raise
 
 
-def bring(call: Caller, name: str, data: bytes, acknowledged: dict[str, Any], tally: dict[str, int]) -> None:
-    """Send a file until it is whole on the server, whatever happens between.
+def bring(call: Caller, name: str, data: bytes, pieces: int, acknowledged: dict[str, Any],
+          tally: dict[str, int]) -> None:  # fmt: skip
+    """Send a file in pieces until it is whole on the server, whatever happens between.
 
     acknowledged: upload -> the state and the offset that the server told; tally: answers that were not yes.
     """
@@ -85,7 +87,7 @@ def bring(call: Caller, name: str, data: bytes, acknowledged: dict[str, Any], ta
                 acknowledged[upload["id"]] = upload["state"], upload["offset"]
                 if upload["state"] != "open":
                     return
-                part = data[upload["offset"] : upload["offset"] + CHUNK]
+                part = data[upload["offset"] : upload["offset"] + -(-len(data) // pieces)]
                 checksum = base64.b64encode(hashlib.sha256(part).digest()).decode()
                 status, answer = call("PATCH", f"/api/v1/uploads/{upload['id']}", part, **{
                     "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(upload["offset"]),
@@ -97,18 +99,30 @@ def bring(call: Caller, name: str, data: bytes, acknowledged: dict[str, Any], ta
             time.sleep(0.3)
 
 
-def upload_all(port: int, tokens: list[str], files: int, rows: int, first: int, pieces: int, out: Any) -> None:
+def write_logs(folder: Path, teams: int, files: int, rows: int, first: int) -> None:
+    """The teams' logs, made before the clock runs: no field team computes on the server's processors."""
+    folder.mkdir()
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(_write_logs_of, range(teams), *(itertools.repeat(v) for v in (folder, files, rows, first))):
+            pass
+
+
+def _write_logs_of(team: int, folder: Path, files: int, rows: int, first: int) -> None:
+    for number in range(first, first + files):
+        (folder / f"{team}-{number}.csv").write_bytes(log_text(team, number, rows))
+
+
+def upload_all(port: int, tokens: list[str], logs: Path, files: int, first: int, pieces: int, out: Any) -> None:
     """In a process: every team its files, one after the other, all teams at once. pieces: to cut a file into."""
-    global CHUNK
-    if pieces > 1:
-        CHUNK = rows * 45 // pieces
     acknowledged: dict[str, tuple[str, int]] = {}
     tally: dict[str, int] = {}
 
     def work(team: int, token: str) -> None:
         call = Caller(port, token)
         for number in range(first, first + files):
-            bring(call, f"{number:04}.csv", log_text(team, number, rows), acknowledged, tally)
+            log = logs / f"{team}-{number}.csv"
+            bring(call, f"{number:04}.csv", log.read_bytes(), pieces, acknowledged, tally)
+            log.unlink()
 
     threads = [threading.Thread(target=work, args=item) for item in enumerate(tokens)]
     for thread in threads:
@@ -122,7 +136,7 @@ def upload_all(port: int, tokens: list[str], files: int, rows: int, first: int, 
 
 def read_all(port: int, tokens: list[str], stop: Any, out: Any) -> None:
     """In a process: every reader looks at one view of the map after the other."""
-    times: list[float] = []
+    times: dict[str, list[float]] = {"tile": [], "point": [], "cells": []}
     errors: dict[str, int] = {}
 
     def work(number: int, token: str) -> None:
@@ -134,16 +148,17 @@ def read_all(port: int, tokens: list[str], stop: Any, out: Any) -> None:
             n = 2**z
             x, y = int(n * (122.9 + 180) / 360), int(n * 0.3755)
             lon, lat = draw.uniform(122.7, 123.2), draw.uniform(40.8, 41.0)
-            wanted = [f"{base}/tiles/{state}/{layer}/{z}/{x + i % 4 - 2}/{y + i // 4 - 1}.png" for i in range(8)]
-            wanted += [f"{base}/api/point?state={state}&lon={lon}&lat={lat}",
-                       "/api/v1/cells?west=122.6&south=40.7&east=123.3&north=41.1"]  # fmt: skip
-            for path in wanted:
+            tiles = [f"{base}/tiles/{state}/{layer}/{z}/{x + i % 4 - 2}/{y + i // 4 - 1}.png" for i in range(8)]
+            wanted = [("tile", path) for path in tiles]
+            wanted += [("point", f"{base}/api/point?state={state}&lon={lon}&lat={lat}"),
+                       ("cells", "/api/v1/cells?west=122.6&south=40.7&east=123.3&north=41.1")]  # fmt: skip
+            for kind, path in wanted:
                 before = time.perf_counter()
                 try:
                     status, _ = call("GET", path)
                 except OSError:
                     status = 0
-                times.append(time.perf_counter() - before)
+                times[kind].append(time.perf_counter() - before)
                 if status != 200:
                     errors[str(status)] = errors.get(str(status), 0) + 1
             stop.wait(draw.uniform(0.5, 1.5))
@@ -211,9 +226,13 @@ class Server:
 def under_load(server: Server, o: argparse.Namespace) -> bool:
     teams = [server.token("field", f"Team {n}") for n in range(o.teams)]
     readers = [server.token("engineer", f"Reader {n}") for n in range(o.readers)]
+    while json.loads(Caller(server.port, readers[0])("GET", "/api/v1/map")[1])["state"] != "ready":
+        time.sleep(0.5)
+    logs = server.folder / "logs"
+    write_logs(logs, o.teams, o.files, o.rows, 0)
     with multiprocessing.Manager() as manager:
         sent, seen, stop = manager.dict(), manager.dict(), manager.Event()
-        sender = multiprocessing.Process(target=upload_all, args=(server.port, teams, o.files, o.rows, 0, 1, sent))
+        sender = multiprocessing.Process(target=upload_all, args=(server.port, teams, logs, o.files, 0, 1, sent))
         reader = multiprocessing.Process(target=read_all, args=(server.port, readers, stop, seen))
         before = time.perf_counter()
         for process in (sender, reader):
@@ -224,7 +243,9 @@ def under_load(server: Server, o: argparse.Namespace) -> bool:
         imported = time.perf_counter() - before
         stop.set()
         reader.join()
-        tally, times, errors = sent["tally"], np.array(seen["times"]) * 1000, seen["errors"]
+        tally, errors = sent["tally"], seen["errors"]
+        kinds = {kind: np.array(values) * 1000 for kind, values in seen["times"].items()}
+    times = np.concatenate(list(kinds.values()))
     states, told, records = server.states()
     wanted = o.teams * o.files * o.rows
     print(f"  {len(states)} files of {o.rows} rows by {o.teams} teams: all acknowledged after {uploaded:.1f} s, all "
@@ -234,6 +255,9 @@ def under_load(server: Server, o: argparse.Namespace) -> bool:
     print(f"  {len(times)} map requests by {o.readers} readers: median {np.median(times):.0f} ms, p95 "
           f"{np.percentile(times, 95):.0f} ms (limit {LIMIT_MS:.0f}), largest {times.max():.0f} ms; errors "
           f"{errors or 'none'}; machine's load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")  # fmt: skip
+    for kind, own in kinds.items():
+        print(f"    {kind:5} {len(own):6}: median {np.median(own):.0f} ms, p95 {np.percentile(own, 95):.0f} ms, "
+              f"largest {own.max():.0f} ms")  # fmt: skip
     return not tally and not errors and told == records == wanted
 
 
@@ -242,9 +266,11 @@ def under_faults(server: Server, o: argparse.Namespace) -> bool:
     teams = [server.token("field", f"Fault {n}") for n in range(o.teams)]
     before_rows = server.states()[2]
     draw, missing, resumed = random.Random(1), 0, 0
+    logs = server.folder / "fault-logs"
+    write_logs(logs, o.teams, o.fault_files, o.rows, 1000)
     with multiprocessing.Manager() as manager:
         sent = manager.dict()
-        arguments = (server.port, teams, o.fault_files, o.rows, 1000, 3, sent)
+        arguments = (server.port, teams, logs, o.fault_files, 1000, 3, sent)
         sender = multiprocessing.Process(target=upload_all, args=arguments)
         sender.start()
         kills = 0

@@ -92,10 +92,39 @@ def test_a_manager_sees_map_and_targets_and_nothing_to_change(person):
     page.wait_for_url("**/map/*/", timeout=90_000)
     page.wait_for_selector("body[data-ready=yes]", timeout=60_000)
     assert page.locator("#cards .target").count() > 0
+    page.locator("#service-bar").wait_for()
+    assert page.inner_text("#person") == "manager"
+    assert page.locator("#service-bar a:visible").all_inner_texts() == ["Coverage map", "Measured"]
+    page.click("[data-lang=zh]")
+    assert page.locator("#service-bar a:visible").first.inner_text() == "覆盖地图"
     page.goto(page.url.split("/map/")[0] + "/measured")
     page.wait_for_function("() => document.getElementById('track').dataset.drawn !== undefined")
     links = page.locator("nav a").all_inner_texts()
     assert links == ["Coverage map", "Measured"]
+
+
+def test_the_map_shows_what_was_measured_and_is_left_by_its_bar(person, served, ways):
+    """Cells of one handset's few samples are an engineer's alone to see."""
+    far = [row.replace("123.4", "123.1") for row in ways.rows(15, "ALONE", start=5000)]
+    log = ways.log(*ways.rows(600, "SHOWN"), *far)
+    assert ways.bring(served.client("field", "Cells"), log.encode())["state"] == "done"
+    box = "west=123&south=41&east=124&north=42"
+    manager = served.client("manager")
+    ways.until(lambda: manager.get(f"/api/v1/cells?{box}").json()["held_back"])
+    seen = {}
+    for role in ("manager", "engineer"):
+        page = person(role)
+        page.goto(f"{served.url}/map")
+        page.wait_for_selector("body[data-ready=yes]", timeout=60_000)
+        page.check("#overlay-cells")
+        page.wait_for_function("() => Number(document.getElementById('map').dataset.cells) > 0")
+        seen[role] = int(page.get_attribute("#map", "data-cells"))
+    assert 0 < seen["manager"] < seen["engineer"]
+    assert "Uploads" in page.locator("#service-bar a:visible").all_inner_texts()
+    page.click("#sign-out")
+    page.wait_for_url("**/login")
+    page.goto(f"{served.url}/map")
+    page.wait_for_url("**/login")
 
 
 def test_measured_cells_come_into_sight_by_themselves(person, served, ways):

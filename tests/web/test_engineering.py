@@ -230,3 +230,30 @@ def test_old_logs_go_and_receipts_stay(own_server, ways, radiocov):
     assert radiocov("service", "prune", own_server.folder).code == 0
     assert [upload["id"] for upload in team.get("/api/v1/uploads").json()] == [done["id"]]
     assert not (own_server.folder / "service" / "uploads" / done["id"]).exists()
+
+
+def test_the_audit_trail_is_shortened_with_a_receipt(small_inputs, tmp_path, radiocov):
+    from devices.store import now_us
+    from radiocov.web import audit
+    from radiocov.web.schema import Database
+    from radiocov.web.settings import DAY_US, Settings
+
+    folder = shutil.copytree(small_inputs, tmp_path / "project")
+    with Database(Settings(folder)) as db:
+        with db.write() as connection:
+            for age in (100, 50, 1):
+                connection.execute(audit.audit.insert().values(
+                    at_us=now_us() - age * DAY_US, who=f"Li {age}", role="", action="look", detail="="))  # fmt: skip
+        kept = tmp_path / "removed.jsonl"
+        counted = radiocov("service", "prune", folder, "--audit-days", 40, "--dry-run", "--json")
+        assert json.loads(counted.out)["audit"]["removed"] == 2 and len(audit.trail(db, 10)) == 3
+        assert radiocov("service", "prune", folder, "--audit-days", 7).code == 2
+        assert radiocov("service", "prune", folder, "--audit-file", kept).code == 2
+        ran = radiocov("service", "prune", folder, "--audit-days", 40, "--audit-file", kept)
+        assert ran.code == 0 and "2 entries of the audit trail" in ran.out, ran.err
+        assert [json.loads(line)["who"] for line in kept.read_text("utf-8").splitlines()] == ["Li 100", "Li 50"]
+        left = audit.trail(db, 10)
+        assert "Li 100" not in str(left) and "Li 1" in [entry["who"] for entry in left]
+        (receipt,) = [entry for entry in left if entry["action"] == "shorten audit trail"]
+        assert receipt["detail"].startswith("2 entries from")
+        assert radiocov("service", "prune", folder, "--audit-days", 40, "--audit-file", kept).code == 2  # it is there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 
 import pytest
 
@@ -11,7 +12,7 @@ from devices.ingest import Order
 from devices.store import Store
 from radiocov.web import importer, uploads
 from radiocov.web.auth import Person
-from radiocov.web.measured import catch_up, cells_in
+from radiocov.web.measured import Cells, catch_up
 from radiocov.web.schema import Database
 from radiocov.web.settings import Settings
 
@@ -38,11 +39,21 @@ def desk(tmp_path, ways):
             return uploads.append(db, settings, person, made["id"], 0, data, checksum).id
 
         def take():
-            row = importer._next(db)
-            importer._read(db, store, settings, row, Order(fallback=tmp_path))
+            row = importer.next_after(db)
+            found = importer.read(db, store, settings, row, Order(fallback=tmp_path))
+            importer.next_after(db, row, found, more=False)
             return uploads.find(db, person, row.id)
 
-        yield SimpleNamespace(db=db, store=store, queue=queue, take=take, settings=settings, person=person)
+        kept = Cells(db)
+
+        def cells(whole=True, box=BOX):
+            """As the service answers, which holds what it once read, and as one that has just begun does."""
+            found = kept.within(box, whole)
+            assert Cells(db).within(box, whole) == found
+            return json.loads(found[1])
+
+        yield SimpleNamespace(cells=cells, db=db, store=store, queue=queue, take=take, settings=settings,
+                              person=person)  # fmt: skip
 
 
 def test_a_file_that_runs_into_a_fault_three_times_is_set_aside_and_kept(desk, ways, monkeypatch):
@@ -54,7 +65,7 @@ def test_a_file_that_runs_into_a_fault_three_times_is_set_aside_and_kept(desk, w
     monkeypatch.setattr(importer, "import_file", fault)
     assert [desk.take().state for _ in range(4)] == ["queued"] * 3 + ["failed"]
     monkeypatch.undo()
-    assert importer._next(desk.db) is None
+    assert importer.next_after(desk.db) is None
     assert uploads.retry(desk.db, desk.person, upload).state == "queued"
     assert desk.take().state == "done"
 
@@ -79,7 +90,7 @@ def test_a_crash_between_import_and_receipt_gives_the_same_receipt(desk, ways, m
     def crash(*_, **__):
         raise SystemExit
 
-    monkeypatch.setattr(importer, "_end", crash)
+    monkeypatch.setattr(importer, "public_receipt", crash)
     with pytest.raises(SystemExit):
         desk.take()
     monkeypatch.undo()
@@ -87,7 +98,7 @@ def test_a_crash_between_import_and_receipt_gives_the_same_receipt(desk, ways, m
     done = uploads.shown_upload(desk.take())
     assert done["receipt"]["accepted"] == 10 and done["receipt"]["batch"] == 1
     catch_up(desk.db, desk.store)
-    assert sum(cell[3] for cell in cells_in(desk.db, BOX, whole=True)["cells"]) == 10
+    assert sum(cell[3] for cell in desk.cells()["cells"]) == 10
 
 
 def test_cells_are_those_of_the_store_after_imports_and_removals(desk, ways):
@@ -96,9 +107,9 @@ def test_cells_are_those_of_the_store_after_imports_and_removals(desk, ways):
         desk.queue(f"{number}.csv", *ways.rows(40, f"D{number}", start=number * 1000))
         desk.take()
         catch_up(desk.db, desk.store)
-    found = cells_in(desk.db, BOX, whole=True)
+    found = desk.cells()
     assert sum(cell[3] for cell in found["cells"]) == 120
     retention.withdraw(desk.store, 2)
     catch_up(desk.db, desk.store)
-    after = cells_in(desk.db, BOX, whole=True)["cells"]
+    after = desk.cells()["cells"]
     assert sum(cell[3] for cell in after) == 80 and {tuple(c) for c in after} < {tuple(c) for c in found["cells"]}

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from radiocov import __version__
 from radiocov.files import write_json
 from radiocov.web import auth
 from radiocov.web.limits import Rate
-from radiocov.web.mapview import Maps, page_csp
+from radiocov.web.mapview import READY, Maps, page_csp
 from radiocov.web.refusal import Refusal
 from radiocov.web.settings import Settings
 
@@ -180,12 +181,11 @@ def test_only_a_service_that_was_told_to_lets_tiles_of_a_basemap_in(tmp_path, ba
     folder = tmp_path / "service" / "map"
     out = tmp_path / "out"
     out.mkdir()
-    maps = Maps(Settings(tmp_path, basemap=basemap), out)
-    (out / "manifest.json").write_text("{}")
-    key = maps.key
+    key = "0123456789abcdef"
     (folder / key).mkdir(parents=True)
     (folder / key / "en.html").write_text("<p>")
-    write_json(folder / key / "ready.json", {"en": page_csp("<p>")})
+    write_json(folder / key / READY, {"version": __version__, "policies": {"en": page_csp("<p>")}})
+    maps = Maps(Settings(tmp_path, basemap=basemap), out)
     _, policy = maps.page(key, "en")
     parts = dict(part.split(" ", 1) for part in policy.split("; ") if " " in part)
     assert all(("https:" in parts[name].split()) is basemap for name in ("img-src", "connect-src"))

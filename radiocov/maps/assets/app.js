@@ -87,7 +87,7 @@ async function chooseOverlay(id, on) {
   choice.overlays[id] = on;
   const other = { measured: 'residual', residual: 'measured' }[id];
   if (on && other) { choice.overlays[other] = false; renderControls(); } // one place, one colour
-  await (id === 'relief' ? refreshPictures() : refreshTraces());
+  await (id === 'relief' ? refreshPictures() : id === 'cells' ? refreshCells() : refreshTraces());
 }
 
 // A target class brings its own service with it: its card, its rows and its coverage are then the same thing.

@@ -3,7 +3,7 @@
 const DATA = JSON.parse(document.getElementById('data').textContent);
 const GRID = DATA.grid;
 const LAYERS = ['coverage', 'level', 'margin', 'probability', 'server'].concat(DATA.states.length > 1 ? ['change'] : []);
-const OVERLAYS = ['relief', 'areas', 'boundaries', 'roads', 'sites', 'gaps'].concat(DATA.measured ? ['measured', 'residual'] : []);
+const OVERLAYS = ['relief', 'areas', 'boundaries', 'roads', 'sites', 'gaps'].concat(DATA.measured ? ['measured', 'residual'] : []).concat(DATA.tiled ? ['cells'] : []);
 
 const choice = {
   lang: DATA.lang,
@@ -12,7 +12,7 @@ const choice = {
   service: Object.values(DATA.classService)[0] || DATA.services[0].id,
   direction: '',
   opacity: 0.8,
-  overlays: { relief: true, areas: true, boundaries: true, roads: true, sites: true, gaps: false, measured: true, residual: false },
+  overlays: { relief: true, areas: true, boundaries: true, roads: true, sites: true, gaps: false, measured: true, residual: false, cells: false },
   filter: '',
   onlyMissed: false,
   place: '',

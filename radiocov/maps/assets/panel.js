@@ -233,6 +233,7 @@ function overlaySigns(id) { // what the marks of an overlay mean, beside its swi
   if (id === 'areas') return [[frame(good, '✓'), t('area_met')], [frame(bad, '✗'), t('area_missed')]];
   if (id === 'gaps') return [[el('i', { class: 'gap-number' }, '1'), t('gap_sign')]];
   if (id === 'measured') return [[dot('#41b0c4'), t('measured_sign')], [el('i', { class: 'sign' }, '✖'), t('silent_sign')]];
+  if (id === 'cells') return [[dot(DATA.scales.level.at(-1).colour), t('cells_sign')], [dot('#3a3a3a'), t('cells_silent')]];
   if (id === 'residual') {
     const unit = (step, i, steps) => (step.min === null ? `< ${signed(steps[1].min)}` : i + 1 < steps.length ? `${signed(step.min)} …` : `≥ ${signed(step.min)}`);
     return DATA.scales.residual.map((step, i, steps) => [dot(step.colour), `${unit(step, i, steps)} dB`]).concat([[el('i', { class: 'sign' }, '✖'), t('silent_sign')]]);

@@ -52,17 +52,21 @@ function onMap(trace) { // one trace of the figure as those of a map
 }
 
 // What plotly does not offer of the map below it: marks stay where they are even when they touch, and names are legible.
-function polishTexts() {
-  const map = mapObject();
-  for (const [i, trace] of plot.data.entries()) {
-    const id = `plotly-trace-layer-${plot._fullData[i].uid}-symbol`;
-    if (!map.getLayer(id) || map.getPaintProperty(id, 'text-halo-width') === 1.5) continue;
-    map.setPaintProperty(id, 'text-halo-color', PAPER_COLOUR);
-    map.setPaintProperty(id, 'text-halo-width', 1.5);
-    const mark = !trace.meta.names && trace.meta.role !== 'labels';
-    map.setLayoutProperty(id, 'text-allow-overlap', mark);
-    map.setLayoutProperty(id, 'text-ignore-placement', mark);
-  }
+// It is said as a layer is added: the map would lay out all of its texts anew for a change.
+function polished(layer) {
+  const i = plot._fullData.findIndex(({ uid }) => layer.id === `plotly-trace-layer-${uid}-symbol`);
+  if (i < 0) return layer;
+  const mark = !plot.data[i].meta.names && plot.data[i].meta.role !== 'labels';
+  return {
+    ...layer,
+    paint: { ...layer.paint, 'text-halo-color': PAPER_COLOUR, 'text-halo-width': 1.5 },
+    layout: { ...layer.layout, 'text-allow-overlap': mark, 'text-ignore-placement': mark },
+  };
+}
+
+async function mapBegun() { // plotly's own, which adds its traces when it has loaded
+  while (!plot._fullLayout || !plot._fullLayout.map || !plot._fullLayout.map._subplot || !mapObject()) await new Promise((go) => setTimeout(go));
+  return mapObject();
 }
 
 function tileAddress() {
@@ -77,14 +81,6 @@ function tileAddress() {
 // its traces anew for each change of one.
 function refreshPictures() {
   const map = mapObject();
-  const first = map.getStyle().layers.map((layer) => layer.id).find((id) => id.startsWith('plotly-'));
-  const show = (id, source, opacity) => {
-    if (!map.getSource(id)) {
-      map.addSource(id, source);
-      map.addLayer({ id, type: 'raster', source: id, paint: { 'raster-resampling': 'nearest', 'raster-fade-duration': 0 } }, first);
-    }
-    map.setPaintProperty(id, 'raster-opacity', opacity);
-  };
   const tiles = (address) => ({ type: 'raster', tiles: [address], tileSize: 256, attribution: basemap.credit });
   if (map.getSource('basemap') && basemap.address !== basemapShown) {
     map.removeLayer('basemap');
@@ -92,33 +88,42 @@ function refreshPictures() {
   }
   if (basemap.address && !map.getSource('basemap')) {
     map.addSource('basemap', tiles(basemap.address));
-    map.addLayer({ id: 'basemap', type: 'raster', source: 'basemap' }, map.getLayer('relief') ? 'relief' : first);
+    map.addLayer({ id: 'basemap', type: 'raster', source: 'basemap' }, 'relief');
   }
   basemapShown = basemap.address;
+  for (const { id, paint } of pictures()) map.setPaintProperty(id, 'raster-opacity', paint['raster-opacity']);
+}
+
+function pictures() { // layers of the map below all else; they begin to load with it, before plotly's marks are made
+  const relief = choice.overlays.relief ? (basemap.address ? 0.35 : 1) : 0;
+  const layer = (id, opacity) => ({ id, type: 'raster', source: id, paint: { 'raster-opacity': opacity, 'raster-resampling': 'nearest', 'raster-fade-duration': 0 } });
+  return [layer('relief', relief), layer('cover', choice.opacity)];
+}
+
+function pictureSources() {
   const { x, y, right, bottom } = GRID;
   const corners = [lonLat(x, y), lonLat(right, y), lonLat(right, bottom), lonLat(x, bottom)];
-  show('relief', { type: 'image', url: FIGURE.layout.images[0].source, coordinates: corners }, choice.overlays.relief ? (basemap.address ? 0.35 : 1) : 0);
-  show('cover', { type: 'raster', tiles: [tileAddress()], tileSize: 256 }, choice.opacity);
+  coverShown = tileAddress();
+  return {
+    relief: { type: 'image', url: FIGURE.layout.images[0].source, coordinates: corners },
+    cover: { type: 'raster', tiles: [coverShown], tileSize: 256 },
+  };
 }
 
 async function startMap() {
   const traces = FIGURE.data.flatMap(onMap);
   const few = stateOf(choice.state).sites.length <= MAX_NAMES && plot.clientWidth > 600; // all are in view
   for (const trace of traces) trace.visible = traceShown(trace.meta) && (!trace.meta.names || few);
-  const style = { version: 8, sources: {}, layers: [{ id: 'paper', type: 'background', paint: { 'background-color': '#e4e8eb' } }] };
-  await Plotly.newPlot(plot, traces, {
+  const paper = { id: 'paper', type: 'background', paint: { 'background-color': '#e4e8eb' } };
+  const style = { version: 8, sources: pictureSources(), layers: [paper, ...pictures()] };
+  const drawn = Plotly.newPlot(plot, traces, {
     margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, hovermode: 'closest', paper_bgcolor: '#e4e8eb',
     map: { style, ...lookAt([GRID.x, GRID.bottom, GRID.right, GRID.y]) },
   }, { displayModeBar: false, scrollZoom: true, responsive: true, showTips: false, displaylogo: false });
-  const map = mapObject();
-  refreshPictures();
-  coverShown = tileAddress();
-  for (const [role, layers] of Object.entries(TOOLS)) {
-    map.addSource(role, { type: 'geojson', data: { type: 'FeatureCollection', features: [] } });
-    layers.forEach((layer, i) => map.addLayer({ id: `${role}-${i}`, source: role, ...layer }));
-  }
-  polishTexts();
-  map.on('styledata', polishTexts);
+  const map = await mapBegun();
+  const addLayer = map.addLayer.bind(map);
+  map.addLayer = (layer, before) => addLayer(polished(layer), before);
+  await drawn;
   map.on('moveend', afterMove);
   map.on('move', decorate);
   map.on('error', (event) => { if (event.sourceId === 'basemap') say(t('basemap_failed')); });
@@ -165,7 +170,13 @@ function setLine(role, points) { // what a tool draws: a line with gaps where x 
   const feature = (type, coordinates) => ({ type: 'Feature', properties: {}, geometry: { type, coordinates } });
   const features = lines.filter((line) => line.length > 1).map((line) => feature('LineString', line));
   if (role !== 'highlight') features.push(...places.filter(Boolean).map((place) => feature('Point', place)));
-  mapObject().getSource(role).setData({ type: 'FeatureCollection', features });
+  const data = { type: 'FeatureCollection', features };
+  const map = mapObject();
+  if (map.getSource(role)) map.getSource(role).setData(data);
+  else if (features.length) {
+    map.addSource(role, { type: 'geojson', data });
+    TOOLS[role].forEach((layer, i) => map.addLayer({ id: `${role}-${i}`, source: role, ...layer }));
+  }
 }
 
 function pictureOfMap() { // the canvas can be read only while it is drawn

@@ -84,6 +84,7 @@ function zoomAll() { return zoomTo([GRID.x, GRID.bottom, GRID.right, GRID.y]); }
 function afterMove() {
   decorate();
   refreshNames(false);
+  if (choice.overlays.cells) refreshCells();
 }
 
 function showScale(metresPerPx, width) {

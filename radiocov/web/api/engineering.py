@@ -70,7 +70,9 @@ def list_tokens(request: Request, person: Staff) -> list[dict[str, Any]]:
 @router.delete("/tokens/{number}", status_code=204)
 def revoke_token(request: Request, person: Staff, number: Number) -> None:
     """End a token and every session by it, at once."""
-    auth.revoke(service_of(request).db, number, person, person.name)
+    service = service_of(request)
+    auth.revoke(service.db, number, person, person.name)
+    service.people.forget()
 
 
 class NewRun(BaseModel):

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from radiocov.web.access import TileReader, Viewer, service_of
+from radiocov.web.api.measured import Degrees, cells
 from radiocov.web.refusal import ANSWERS
 from radiocov.web.words import language_of
 
@@ -24,10 +25,12 @@ Lang = Literal["en", "zh"]
 
 
 class MapState(BaseModel):
-    """key: of the newest run, "" where there is none; state: none, preparing, ready or failed."""
+    """key: of the run that is shown, "" where there is none; state: none, preparing, ready or failed; coming: a newer
+    run is there, whose map is being prepared."""
 
     key: str
     state: str
+    coming: bool
     states: list[str]
     layers: list[str]
 
@@ -35,14 +38,12 @@ class MapState(BaseModel):
 @router.get("/api/v1/map")
 def map_state(request: Request, person: TileReader) -> MapState:
     """The newest run, its states of the network and the layers that tiles are drawn of."""
-    from radiocov.coverage.results import computed_states
     from radiocov.maps.tiles import tile_layers
 
     maps = service_of(request).maps
-    key = maps.key
-    states = computed_states(maps.output_folder) if key else []
+    key, states = maps.key, maps.states
     layers = tile_layers(maps.results(key, states[-1])) if states else []
-    return MapState(key=key, state=maps.state, states=states, layers=layers)
+    return MapState(key=key, state=maps.state, coming=maps.newest not in ("", key), states=states, layers=layers)
 
 
 @router.get("/map/{key}/", include_in_schema=False)
@@ -56,7 +57,7 @@ def map_page(request: Request, person: Viewer, key: Key, lang: Lang | None = Non
 
 
 @router.get("/map/{key}/tiles/{state}/{layer}/{z}/{x}/{y}.png", response_class=Response)
-def tile(
+async def tile(
     request: Request, person: TileReader, key: Key, state: Name, layer: Layer,
     z: Annotated[int, Path(ge=0, le=22)], x: Annotated[int, Path(ge=0, lt=1 << 22)],
     y: Annotated[int, Path(ge=0, lt=1 << 22)], lang: Lang = "en",
@@ -66,7 +67,7 @@ def tile(
     if request.headers.get("if-none-match") == tag:
         service_of(request).maps.check(key)
         return Response(status_code=304, headers={"etag": tag, "cache-control": KEPT})
-    png = service_of(request).maps.tile(key, state, layer, z, x, y, lang)
+    png = await service_of(request).maps.tile(key, state, layer, z, x, y, lang)
     return Response(png, media_type="image/png", headers={"etag": tag, "cache-control": KEPT})
 
 
@@ -77,6 +78,13 @@ def point(request: Request, person: Viewer, key: Key, state: Annotated[str, Quer
     from radiocov.maps.tiles import point_at
 
     return point_at(service_of(request).maps.results(key, state), lon, lat)
+
+
+@router.get("/map/{key}/api/cells", include_in_schema=False)
+def measured_cells(request: Request, person: Viewer, key: Key, west: Degrees, south: Degrees, east: Degrees,
+                   north: Degrees) -> Response:  # fmt: skip
+    """As /api/v1/cells, beside the page that shows them."""
+    return cells(request, person, west, south, east, north)
 
 
 @router.get("/map/{key}/api/profile")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from radiocov.web import measured
 from radiocov.web.access import Viewer, service_of
 from radiocov.web.refusal import ANSWERS, Refusal
 
@@ -24,10 +23,14 @@ class Cells(BaseModel):
     held_back: int
 
 
-@router.get("/cells")
-def cells(request: Request, person: Viewer, west: Degrees, south: Degrees, east: Degrees, north: Degrees) -> Cells:
+@router.get("/cells", responses={200: {"model": Cells}}, response_class=Response)
+def cells(request: Request, person: Viewer, west: Degrees, south: Degrees, east: Degrees, north: Degrees) -> Response:
     """Figures of the cells in a box. Managers get those of three handsets or twenty samples and more."""
     if not (west < east and -90 <= south < north <= 90):
         raise Refusal(400, "bad_box", "the box needs west < east and south < north, in degrees")
-    whole = person.role != "manager"
-    return Cells(**measured.cells_in(service_of(request).db, (west, south, east, north), whole))
+    known = request.headers.get("if-none-match", "").strip('"')
+    tag, found = service_of(request).cells.within((west, south, east, north), person.role != "manager", known)
+    headers = {"etag": f'"{tag}"', "cache-control": "private, no-cache"}
+    if found is None:
+        return Response(status_code=304, headers=headers)
+    return Response(found, media_type="application/json", headers=headers)

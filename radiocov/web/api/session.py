@@ -51,6 +51,7 @@ def sign_out(request: Request, response: Response, person: Anybody) -> None:
     service = service_of(request)
     if secret := request.cookies.get(service.cookie):
         auth.sign_out(service.db, secret)
+        service.people.forget()
     response.delete_cookie(service.cookie, path="/", secure=service.settings.is_https, httponly=True,
                            samesite="strict")  # fmt: skip
 
