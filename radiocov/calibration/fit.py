@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from radiocov.calibration import design, mixed, neighbours
-from radiocov.calibration.design import CLASSES, DEVICES, SIGMA, SITES, UNKNOWN_ZERO_DB, Column
+from radiocov.calibration.design import SIGMA, UNKNOWN_ZERO_DB, Column
 from radiocov.calibration.errors import CalibrationError
 from radiocov.calibration.likelihood import cell_terms, normal_equivalent
 from radiocov.calibration.model import NONE, Calibration, Cells
@@ -36,8 +36,7 @@ AHEAD = 1.5  # small variances creep: go further than the fixed point says
 BLOCKS_M = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 FIRST_BLOCK = 2
 CHOOSING_CELLS = 20_000  # enough to choose the side of blocks
-PLACE_DB = 3.0
-PLACE_WEIGHT = 0.1
+SHARED = design.Group(3.0, 0.1, "neighbours share some 3 dB")
 
 
 @dataclass
@@ -60,9 +59,7 @@ class Setup:
     reasons: dict[str, str]  # of columns that keep their prior
     layout: mixed.Layout
     observed: mixed.Observed
-    groups: tuple[design.Group, ...]
-    open_zero: tuple[bool, bool, bool]  # groups whose effects hold a receiver's unknown zero
-    devices: tuple[str, ...]
+    groups: list[design.Random]
     block_m: float
     off: Column | None = None  # the excess loss, where it is switched off
 
@@ -135,19 +132,17 @@ def prepare(cells, extra, clutter_m, terms, block_m, reasons=None, off=None) -> 
     if off is not None:
         columns = [replace(off, values=c.values) if c.name == off.name else c for c in columns]
         reasons[off.name] = off.reason
-    open_zero = (False, False, False)
     if cells.relative:
-        open_zero = (False, bool(cells.talk_in.any()), not bool(cells.talk_in.all()))
         reasons["offset_db"] = "levels are relative: each receiver's own effect holds its zero"
-    device, devices = design.devices_of(cells)
-    counts = (len(cells.classes), len(cells.sites), len(devices))
+    groups = design.random_groups(cells)
+    position = np.array([g.position for g in groups])
+    counts = tuple(len(g.keys) for g in groups)
     x = np.column_stack([c.values for c in columns]).astype(float)
-    layout = mixed.Layout(x, np.array([cells.clutter, cells.site, device]), counts, *blocks_of(cells, block_m))
+    layout = mixed.Layout(x, position, counts, *blocks_of(cells, block_m))
     observed = mixed.Observed(
         cells.predicted_dbm.astype(float), cells.level_dbm.astype(float), cells.censored, cells.weight.astype(float)
     )
-    groups = (CLASSES, SITES, DEVICES)
-    return Setup(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m, off)
+    return Setup(cells, columns, reasons, layout, observed, groups, block_m, off)
 
 
 def blocks_of(cells: Cells, side_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -194,8 +189,8 @@ def solve(
     """Alternate between effects and variances until neither changes."""
     layout, observed, cells = problem.layout, problem.observed, problem.cells
     variances = start or Variances(
-        [UNKNOWN_ZERO_DB if zero else g.sd_db for zero, g in zip(problem.open_zero, problem.groups, strict=True)],
-        PLACE_DB, PLACE_DB, np.full(len(cells.classes), SIGMA.sd_db), freedom or 5.0,
+        [UNKNOWN_ZERO_DB if g.open_zero else g.prior.sd_db for g in problem.groups],
+        SHARED.sd_db, SHARED.sd_db, np.full(len(cells.classes), SIGMA.sd_db), freedom or 5.0,
     )  # fmt: skip
     if freedom is not None:
         variances.freedom = freedom
@@ -262,8 +257,8 @@ def _first_guess(problem: Setup) -> np.ndarray:
     layout, cells = problem.layout, problem.cells
     theta, heard = np.zeros(layout.size), cells.censored == NONE
     residual = cells.level_dbm - cells.predicted_dbm
-    for group, zero in enumerate(problem.open_zero):
-        if not zero:
+    for group, random in enumerate(problem.groups):
+        if not random.open_zero:
             continue
         for k in np.unique(layout.group[group][heard]):
             theta[layout.first[group] + k] = np.median(residual[heard & (layout.group[group] == k)])
@@ -281,15 +276,13 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     layout, cells = problem.layout, problem.cells
     diagonal = np.diag(spread)
     groups = []
-    for first, count, sd, group, zero in zip(
-        layout.first, layout.counts, old.groups, problem.groups, problem.open_zero, strict=True
-    ):
+    for first, count, sd, random in zip(layout.first, layout.counts, old.groups, problem.groups, strict=True):
         mine = slice(first, first + count)
-        groups.append(sd if zero else _spread_of(state.theta[mine], diagonal[mine], sd, group.sd_db, group.weight))
+        groups.append(sd if random.open_zero else _spread_of(state.theta[mine], diagonal[mine], sd, random.prior))
     place, common = old.place, old.common
     if layout.places:
         place, common = (
-            sd * (_spread_of(effect, variance, sd, PLACE_DB, PLACE_WEIGHT) / sd) ** AHEAD
+            sd * (_spread_of(effect, variance, sd, SHARED) / sd) ** AHEAD
             for effect, variance, sd in ((state.place, v_place, old.place), (state.common, v_common, old.common))
         )
 
@@ -307,10 +300,10 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     return Variances(groups, place, common, np.clip(sigma, 0.1, 50.0), old.freedom)
 
 
-def _spread_of(effect: np.ndarray, variance: np.ndarray, sd: float, prior_sd: float, prior_weight: float) -> float:
+def _spread_of(effect: np.ndarray, variance: np.ndarray, sd: float, prior: design.Group) -> float:
     """Standard deviation of effects by the fixed point of their marginal likelihood and its prior."""
     told = np.sum(1 - np.minimum(variance / sd**2, 1.0))
-    square = (np.sum(effect**2) + prior_weight * prior_sd**2) / (told + prior_weight)
+    square = (np.sum(effect**2) + prior.weight * prior.sd_db**2) / (told + prior.weight)
     return float(np.clip(math.sqrt(square), sd / 3, sd * 3).clip(0.02, 50.0))
 
 

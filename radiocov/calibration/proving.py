@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,12 +44,9 @@ def predictor(like: Calibration, crs: str, stated: Mapping[str, float] | None = 
     """The whole of it, field and all, as it would be made of other cells. like: a calibration whose blocks, tails and
     covariance of the field are taken over, which saves the search for them; effects and residuals are not."""
 
-    one_day_db = math.sqrt(max(like.field.nugget_db**2 - like.day_db**2, 0.0))
-    field = dataclasses.replace(like.field, nugget_db=one_day_db)  # each fold finds its own part of days
-
     def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
         fitted = fit(train, clutter_m=stated, block_m=like.provenance["block_m"], freedom=like.degrees_of_freedom)
-        return predicted(test, with_field(fitted, train, crs, field))
+        return predicted(test, with_field(fitted, train, crs, like.field))
 
     return predict
 

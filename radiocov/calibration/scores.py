@@ -131,11 +131,14 @@ def heard_where_promised(
 ) -> tuple[float | None, int]:
     """(share, cells): of cells whose level was promised with a probability, how many reach it; the probability, where
     sd_db is right. The level promised is that cell's own, so that every cell counts and not those near one threshold.
-    Cells promised less than the highest limit do not: there the strong ones alone would be known."""
+    Cells promised less than what their receiver hears do not: there the strong ones alone would be known. That is its
+    noise where it shows one, else the highest limit of those without."""
     promised = level_dbm - ndtri(probability) * np.hypot(sd_db, cells.error_db)
     above, below = truth_at(cells, promised)
-    limits = cells.level_dbm[cells.censored == BELOW]
-    decided = np.isfinite(level_dbm) & (above | below) & (promised >= limits.max(initial=-np.inf))
+    floor = np.full(len(cells), np.nan) if cells.floor_dbm is None else cells.floor_dbm
+    limits = cells.level_dbm[(cells.censored == BELOW) & np.isnan(floor)]
+    limit = np.where(np.isnan(floor), limits.max(initial=-np.inf), floor)
+    decided = np.isfinite(level_dbm) & (above | below) & (promised >= limit)
     return (float(np.mean(above[decided])) if decided.any() else None), int(decided.sum())
 
 

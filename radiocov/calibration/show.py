@@ -81,8 +81,9 @@ def field_line(c: Calibration) -> str:
     if not f.range_m:
         return f"Field: none; neighbours are no more alike than others; {spread}"
     shape = "" if f.ratio == 1.0 else f", {f.ratio:.1f} times as far along {f.azimuth_deg:.0f} degrees"
+    days = f", {c.day_db:.1f} dB from day to day" if c.day_db else ""
     parts = f"{f.common_db:.1f} dB common to sites and {f.own_db:.1f} dB of each site's own"
-    return f"Field: {parts} over {f.range_m:.0f} m{shape}, nugget {f.nugget_db:.1f} dB; {spread}"
+    return f"Field: {parts} over {f.range_m:.0f} m{shape}, nugget {f.nugget_db:.1f} dB{days}; {spread}"
 
 
 def to_dict(made: Made) -> dict[str, Any]:

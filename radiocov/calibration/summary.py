@@ -86,7 +86,7 @@ def error_parts(calibration: Calibration, sites: tuple[str, ...] = ()) -> dict[s
     single = (sum(each) + unknown * (float(base @ c.covariance @ base) + c.site_db**2)) / max(len(names), 1)
     of_sites = max(float(single) - common, 0.0) if names else 0.0
     spread2 = float(np.mean([e.value**2 for e in c.sigma_db.values()])) if c.sigma_db else 0.0
-    whole2 = field.common_db**2 + field.own_db**2 + field.nugget_db**2
+    whole2 = field.common_db**2 + field.own_db**2 + field.nugget_db**2 + c.day_db**2
     shared = (field.common_db**2 + field.own_db**2) / whole2 if whole2 and field.range_m else 0.0
     return {
         "common_db2": round(common, 4), "correlated_db2": round(of_sites + shared * spread2, 4),

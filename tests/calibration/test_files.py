@@ -95,7 +95,7 @@ EXAMPLE = Calibration(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("format = 1", "format = 9", r"line 2, format: is of format 9, and this radiocov reads 1"),
+        ("format = 2", "format = 9", r"line 2, format: is of format 9, and this radiocov reads 2"),
         ("value = -3.5", 'value = "much"', r"line \d+, fixed.offset_db.value: 'much' is not a number"),
         ("sd = 0.8", "sd = -0.8", r"line \d+, fixed.offset_db.sd: -0.8 is below 0"),
         ('status = "kept"', 'status = "guess"', r"line \d+, fixed.excess.status: 'guess' is no status"),
