@@ -33,6 +33,8 @@ TAILS_FOR = 60  # rounds in which the freedom of the tails may still change
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
+MOST_UNSURE = 0.5  # of the logarithm of a standard deviation
+FEW_STEPS = 3
 BLOCKS_M = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 FIRST_BLOCK = 2
 CHOOSING_CELLS = 20_000  # enough to choose the side of blocks
@@ -221,17 +223,20 @@ def solve(
     if not state.settled:
         raise _unsettled(f"no further rise was found after {state.steps} steps")
     spread = mixed.covariance(system.dense, priors)
+    whole, effects = spread, np.diag(spread)
     parts, told = neighbours.Shared(0.0, 0.0, problem.block_m), (0.0, 0.0)
     if layout.places:
-        _, v_place, v_common = system.spread(spread)
         xy = neighbours.centres(cells.x_m, cells.y_m, layout.block, layout.blocks)
         parts = neighbours.shared(layout, priors, state, system, xy, problem.block_m)
-        spread = spread + neighbours.widened(layout, priors, system, parts, xy)
+        whole = spread + neighbours.widened(layout, priors, system, parts, xy)
+        _, v_place, v_common = system.spread(whole)
         alike = neighbours.alike(parts, xy)
         told = tuple(
             float(np.sum(1 - np.minimum(v / prior, 1.0))) / alike
             for v, prior in ((v_place, priors.place), (v_common, priors.common))
         )
+    if same == SAME:
+        whole = whole + _of_variances(problem, variances, state, effects, told) - spread
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
@@ -239,7 +244,39 @@ def solve(
     if layout.places:
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
-    return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
+    return Found(problem, variances, state, whole, information, parts, told, evidence, rounds, steps + state.steps)
+
+
+def _of_variances(problem: Setup, at: Variances, state: mixed.State, effects: np.ndarray, told) -> np.ndarray:
+    """Covariance of the dense effects over what is not known of the variances: its mean, and how the effects move.
+
+    The logarithm of a standard deviation that n effects tell of is uncertain by 1 / sqrt(2 n); a cubature of two
+    points for each one takes the mean over all (as an unscented transform does).
+    """
+    layout = problem.layout
+    steps: list[tuple[int, float]] = []
+    for k, (first, count, sd, random) in enumerate(
+        zip(layout.first, layout.counts, at.groups, problem.groups, strict=True)
+    ):
+        if not random.open_zero:
+            n = float(np.sum(1 - np.minimum(effects[first : first + count] / sd**2, 1.0))) + random.prior.weight
+            steps.append((k, n))
+    if layout.places:
+        steps += [(len(at.groups) + k, n + SHARED.weight) for k, n in enumerate(told)]
+    total = np.zeros((layout.size, layout.size))
+    for number, n in steps:
+        length = min(1.0 / math.sqrt(2 * n), MOST_UNSURE) * math.sqrt(len(steps))
+        for by in (math.exp(length), math.exp(-length)):
+            sizes = np.array([*at.groups, at.place, at.common])
+            sizes[number] *= by
+            trial = Variances(sizes[:-2].tolist(), *sizes[-2:].tolist(), at.sigma, at.freedom)
+            priors, begin = problem.priors(trial), mixed.State(state.theta, state.place, state.common)
+            moved, system, _, _ = mixed.climb(
+                layout, problem.observed, priors, begin, problem.scale(trial), trial.freedom, FEW_STEPS
+            )
+            off = moved.theta - state.theta
+            total += (mixed.covariance(system.dense, priors) + np.outer(off, off)) / (2 * len(steps))
+    return total
 
 
 def _halfway(before: Variances, after: Variances) -> Variances:

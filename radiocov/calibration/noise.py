@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr
+from scipy.special import entr, log_ndtr
 
 from radiocov.calibration.groups import Groups, packed
 from radiocov.calibration.model import ABOVE, BELOW, NONE
@@ -122,6 +122,8 @@ def _likelihood(decades: np.ndarray, level: np.ndarray, silent: np.ndarray, floo
     off = (level[noise] - floor - MEAN_DB) / WANDER_DB
     total = float(np.sum(log_ndtr(z[low])) + np.sum(np.maximum(-0.5 * off**2, OUTLYING)))
     total -= len(off) * (LOG_ROOT_2_PI + math.log(WANDER_DB))
+    # below the noise a receiver reads it, or says that it hears nothing
+    total += float(np.sum(entr([noise.sum() / max(low.sum(), 1), silent.sum() / max(low.sum(), 1)])) * -low.sum())
     up = ~low
     total += float(np.sum(-0.5 * z[up] ** 2 - np.log(share[up]))) - up.sum() * (LOG_ROOT_2_PI + math.log(spread))
     return total, float(noise.sum() / max((~silent).sum(), 1))

@@ -64,9 +64,10 @@ def prove(
     by = [row for row in table(cells, own, threshold_dbm) if row["by"] != "all"]
     curves = {}
     for one in own:
-        share, count = heard_where_promised(cells, one.level_dbm, one.sd_db, PROMISED)
+        promise = heard_where_promised(cells, one.level_dbm, one.sd_db, PROMISED)
         row = next(r for r in rows if (r["split"], r["model"]) == (one.split, one.model))
-        row |= {"promised_90_heard": share, "promised_90_cells": count,
+        row |= {"promised_90_heard": promise.share, "promised_90_cells": promise.cells,
+                "promised_90_low": promise.low, "promised_90_high": promise.high,
                 "z_sd": spread_check(cells, one.level_dbm, one.sd_db)["z_sd"]}  # fmt: skip
         if threshold_dbm is not None:
             curves[one.split] = reliability(cells, one.level_dbm, one.sd_db, threshold_dbm)

@@ -21,10 +21,10 @@ class CalibrationSettings(Section):
     terminal: what the logs were taken with, "" for that of the first service; carried: by the log's `carry`; devices:
     by the handset's id, which wins. site_ids: id of a site as logs give it -> id in sites.csv. levels: "relative" are
     dB from an unknown zero of each receiver. not_heard_dbm: what an unheard sample lies below, None = the receiver's
-    threshold. near_m, null_db: nearer to a site, deeper in a null of its antenna, the model is not judged. fading: how
-    samples vary within a local mean; "measured" takes it from the logs. noise_floors: take the receivers' noise off
-    where readings show it. off: sites, or "SITE 2016-05-03", that were not on the air. trust_direction: levels that
-    fit the other direction better are right all the same.
+    threshold. near_m, null_db: nearer to a site, deeper in a null of its antenna, the model is not judged. fading:
+    how samples vary within a local mean; "measured" takes it from the logs. noise_floors: take the noise of
+    receivers off where readings show it. off: sites, or "SITE 2016-05-03", that were not on the air. trust_direction:
+    levels that fit the other direction better are right all the same.
     """
 
     use: bool = True

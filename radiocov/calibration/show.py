@@ -58,7 +58,7 @@ def validation(made: Made) -> Table:
             continue
         split = f"{r['split']} (flatters)" if r["split"] == "random" else r["split"]
         figures = [figure(r.get(k)) for k in ("bias_db", "sigma_db", "rmse_db", "mae_db")]
-        shares = [_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found", "promised_90_heard")]
+        shares = [*(_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found")), promised(r)]
         rows.append([split, r["model"], f"{r['cells']:,}", f"{r['censored']:,}", *figures,
                      figure(r.get("correlation"), 2), *shares])  # fmt: skip
     return ["left out", "model", "cells", "censored", "bias", "sigma", "RMSE dB", "MAE", "corr", "hits",
@@ -71,6 +71,14 @@ def figure(value: float | None, digits: int = 1) -> str:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f} %"
+
+
+def promised(row: dict[str, Any]) -> str:
+    """Share that reached what was promised with 90 %, and the limits within which it is known."""
+    if row.get("promised_90_heard") is None:
+        return ""
+    share, low, high = (100 * row[f"promised_90_{part}"] for part in ("heard", "low", "high"))
+    return f"{share:.0f} % ({low:.0f}-{high:.0f})"
 
 
 def field_line(c: Calibration) -> str:

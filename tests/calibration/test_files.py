@@ -105,7 +105,7 @@ EXAMPLE = Calibration(
         ("  [0.0, 0.0, 1.0],\n", "", r"covariance.rows: are 2 by 3 where fixed, classes and sites are 3"),
         ("common_db", "comon_db", r"line \d+, field.comon_db: is no key of the field; known here: azimuth_deg"),
         ("site_db = 3.0", "site_db = = 3.0", r"is not valid TOML: .*line 3"),
-        (".parquet", ".gone", r'line 6, residuals: there is no file "calibration.residuals-[0-9a-f]+.gone"'),
+        (".parquet", ".gone", r'line 7, residuals: there is no file "calibration.residuals-[0-9a-f]+.gone"'),
     ],
 )
 def test_a_spoilt_file_is_named_with_its_line(tmp_path, old, new, said):
