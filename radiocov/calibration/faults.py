@@ -6,7 +6,6 @@ import datetime as dt
 
 import numpy as np
 
-from radiocov.calibration.model import NONE, Cells
 from radiocov.calibration.rows import Rows
 from radiocov.inputs import Inputs
 from radiocov.problems import Problem, ProjectError, did_you_mean
@@ -14,7 +13,6 @@ from terrain.grid import Grid
 
 FEWEST = 10  # cells that a suspicion needs
 STUCK_ROWS, STUCK_DB = 20, 0.1
-SWAPPED_DB, SWAPPED_SHARE = 10.0, 0.25
 TOO_STRONG_SHARE = 0.5
 SHIFTED_M, ON_ROAD_M = 100.0, 40.0
 EPOCH = dt.date(1970, 1, 1)
@@ -73,34 +71,6 @@ def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
             "logs", "", f"{before - after:,} of {before:,} cells are stronger than free space allows, in the middle "
             f"by {np.median(over_db):.0f} dB: the levels are no dBm, or the sites' powers or ids are wrong",
             'give --relative (levels = "relative") where receivers have an unknown zero'))  # fmt: skip
-
-
-def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
-    """ProjectError where levels fit the other direction. swapped_db: (n,) what that adds to the prediction.
-
-    Both directions cross the same obstacles, so that a model which errs does so alike in both: with both in the logs
-    it is their difference that tells, else the level itself.
-    """
-    names, off = ("talk-out", "talk-in"), {}
-    for talk_in, name in enumerate(names):
-        mine = (cells.talk_in == bool(talk_in)) & (cells.censored == NONE)
-        if mine.sum() >= FEWEST:
-            residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
-            off[name] = np.median(residual), np.median(residual - swapped_db[mine])
-    if len(off) == 2:
-        labelled, exchanged = (float(off["talk-in"][k] - off["talk-out"][k]) for k in (0, 1))
-        said = f"talk-in is {labelled:+.1f} dB off against talk-out as labelled and {exchanged:+.1f} dB exchanged"
-    elif off:
-        name = next(iter(off))
-        labelled, exchanged = (float(v) for v in off[name])
-        other = names[1 - names.index(name)]
-        said = f"{name} levels are {labelled:+.1f} dB off as labelled and {exchanged:+.1f} dB as {other}"
-    else:
-        return
-    if abs(labelled) >= SWAPPED_DB and abs(exchanged) <= SWAPPED_SHARE * abs(labelled):
-        raise ProjectError(Problem("logs", "direction", f"the directions look exchanged: {said}",
-                                   "correct the column or the terminal ([calibration] terminal); if they are right, "
-                                   "set trust_direction = true"))  # fmt: skip
 
 
 def switched_off(at_site: np.ndarray, on_day: np.ndarray, sites: list[str], off: list[str]) -> np.ndarray:

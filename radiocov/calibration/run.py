@@ -12,7 +12,6 @@ import numpy as np
 
 from radiocov import __version__
 from radiocov.calibration.errors import CalibrationError
-from radiocov.calibration.faults import check_directions
 from radiocov.calibration.files import model_facts, rounded
 from radiocov.calibration.fit import fit
 from radiocov.calibration.model import Calibration, Cells
@@ -62,10 +61,9 @@ def measured_cells(
     progress(what, 1, 1)
     paired = pair(inputs, ground, prepared, logs.rows.devices, clutter_heights, progress)
     cells = paired.cells
-    if not cells.relative and not inputs.project.calibration.trust_direction:
-        check_directions(cells, paired.swapped_db)
+    trusted = inputs.project.calibration.trust_direction
     try:
-        doubts = checked(cells, other_direction_dbm=cells.predicted_dbm + paired.swapped_db)
+        doubts = checked(cells, other_direction_dbm=None if trusted else cells.predicted_dbm + paired.swapped_db)
     except CalibrationError as error:
         raise CalibrationError([dataclasses.replace(p, file="logs") for p in error.problems]) from None
     paired.doubts = [str(problem) for problem in doubts]

@@ -201,3 +201,10 @@ def test_the_store_is_read_where_no_log_is_named(mine, radiocov):
     ran = radiocov("calibrate", mine, "--json", "-q", "--dry-run", "--leave-out", "none")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["provenance"]["logs"][0]["name"].endswith("fleet.sqlite")
+
+
+def test_directions_that_are_right_all_the_same_can_be_trusted(mine, radiocov):
+    with (mine / "project.toml").open("a") as file:
+        file.write("\n[calibration]\ntrust_direction = true\n")
+    ran = radiocov("calibrate", mine, changed(mine, swap), "--dry-run", "-q", "--leave-out", "none")
+    assert ran.code == 0, ran.err
