@@ -105,6 +105,7 @@ def _residual_bytes(residuals: Residuals) -> bytes:
 def _as_toml(c: Calibration, beside: str) -> str:
     parts = [
         "# Calibration of the propagation model, written by `radiocov calibrate`; docs/calibration.md explains it.",
+        *(["# SYNTHETIC measurements: simulated handsets."] if c.provenance.get("simulated_rows") else []),
         f"format = {FORMAT}",
         *(f"{name} = {_value(getattr(c, name))}" for name in NUMBERS),
         f"residuals = {_value(beside)}",

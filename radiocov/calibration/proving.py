@@ -18,6 +18,7 @@ from terrain.rasters import Progress, no_progress
 
 CALIBRATED = "calibrated"
 PROMISED = 0.9
+SEARCHED = 1000  # cells up to which each fold searches for blocks and field itself
 
 
 @dataclass
@@ -41,12 +42,14 @@ class Proof:
 
 
 def predictor(like: Calibration, crs: str, stated: Mapping[str, float] | None = None) -> Predictor:
-    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose blocks, tails and
-    covariance of the field are taken over, which saves the search for them; effects and residuals are not."""
+    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose side of blocks and
+    covariance of the field are taken over where cells are many, which saves the search for them; where they are few,
+    and these figures of the whole would flatter, all is found anew."""
 
     def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
-        fitted = fit(train, clutter_m=stated, block_m=like.provenance["block_m"], freedom=like.degrees_of_freedom)
-        return predicted(test, with_field(fitted, train, crs, like.field))
+        few = len(train) <= SEARCHED
+        fitted = fit(train, clutter_m=stated, block_m=None if few else like.provenance["block_m"])
+        return predicted(test, with_field(fitted, train, crs, None if few else like.field))
 
     return predict
 

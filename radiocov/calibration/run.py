@@ -86,11 +86,17 @@ def calibrate(
     proof = prove(cells, calibration, crs, threshold_dbm(inputs, cells), stated, progress, splits)
     calibration = dataclasses.replace(
         calibration, validation=proof.rows,
-        advice=tuple(dict.fromkeys((*calibration.advice, *paired.doubts, *proof.reasons, *logs.notes))),
+        advice=tuple(dict.fromkeys(
+            (*_simulated(logs), *calibration.advice, *paired.doubts, *proof.reasons, *logs.notes))),
         provenance={**model_facts(inputs.project, ground), **_provenance(inputs, logs, prepared),
                     "fit": calibration.provenance},
     )  # fmt: skip
     return Made(inputs, ground, logs, prepared, paired, proof, rounded(calibration))
+
+
+def _simulated(logs: Logs) -> list[str]:
+    rows = logs.simulated
+    return [f"{rows:,} rows are SIMULATED: a rehearsal, which says nothing of the network"] if rows else []
 
 
 def threshold_dbm(inputs: Inputs, cells: Cells) -> float | None:
@@ -115,5 +121,6 @@ def _provenance(inputs: Inputs, logs: Logs, prepared: Prepared) -> dict[str, Any
     return {
         "file": settings.file, "made": dt.datetime.now(dt.UTC).date().isoformat(), "radiocov": __version__,
         "levels": settings.levels, "first_day": first, "last_day": last, "local_mean": settings.local_mean,
-        "wavelengths": settings.wavelengths, "fading_db": prepared.fading_db, "logs": logs.sources,
+        "wavelengths": settings.wavelengths, "fading_db": prepared.fading_db, "simulated_rows": logs.simulated,
+        "logs": logs.sources,
     }  # fmt: skip
