@@ -6,9 +6,9 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devices.store import Store
 from radiocov.project import Project, load_project
@@ -68,9 +68,9 @@ def fallback_folder(project: Project) -> Path:
     return project.folder / "rejects"
 
 
-def road_distance(project: Project) -> RoadDistance | None:
-    """Metres to the nearest of the project's roads, which are read when first asked for, infinite beyond
-    ROADS_WITHIN_M; None without roads."""
+def road_distance(project: Project, lines: Sequence[Any] | None = None) -> RoadDistance | None:
+    """Metres to the nearest of the project's roads, infinite beyond ROADS_WITHIN_M; None without roads. lines: their
+    geometries in degrees; they are read when first asked for where None."""
     if project.roads is None:
         return None
     import numpy as np
@@ -82,11 +82,13 @@ def road_distance(project: Project) -> RoadDistance | None:
 
     @functools.cache
     def roads() -> tuple[shapely.STRtree, np.ndarray]:
-        layer = read_layer(project.roads_file, {}, [], {}, **layer_options(project.roads))
-        lines = [line for line in layer.geometries if line is not None]
-        _, south, _, north = shapely.total_bounds(lines)
+        found = lines
+        if found is None:
+            layer = read_layer(project.roads_file, {}, [], {}, **layer_options(project.roads))
+            found = [line for line in layer.geometries if line is not None]
+        _, south, _, north = shapely.total_bounds(found)
         scale = METRES_A_DEGREE * np.array([np.cos(np.radians((south + north) / 2)), 1.0])
-        return shapely.STRtree(shapely.transform(lines, lambda lonlat: lonlat * scale)), scale
+        return shapely.STRtree(shapely.transform(found, lambda lonlat: lonlat * scale)), scale
 
     def distance(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         tree, scale = roads()

@@ -35,6 +35,11 @@ class Inputs:
     roads: RoadSet | None = None
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def road_lines(self) -> list[Any] | None:
+        """Geometries of the roads in degrees; None where the project has none."""
+        return [road.geometry for road in self.roads.roads] if self.roads and self.roads.roads else None
+
     def or_raise(self) -> Inputs:
         """Itself, or ProjectError with the errors among the problems."""
         if found := errors_of(self.problems):

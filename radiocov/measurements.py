@@ -61,7 +61,6 @@ def read_logs(
         counts, rejected = left_out(receipts)
         found = _collect(store, [Path(name).name for name in files], counts)
         found.notes += rejected
-        found.notes += [f"{r['file']}: {note}" for r in receipts for note in r["notes"]]
         found.counts["read"] = sum(r["rows_read"] for r in receipts)
         return found
 
@@ -74,25 +73,30 @@ def imported(
     format_: str,
     store_url: str,
     progress: Callable[[str, int, int], None] | None,
+    roads: Sequence[Any] | None = None,
 ) -> Iterator[tuple[Store, list[dict[str, Any]]]]:
-    """A store that holds log files, with their receipts; the fleet store, without any, where no file is named."""
+    """A store that holds log files, with their receipts; the fleet store, without any, where no file is named.
+
+    roads: their lines in degrees, where they are read already.
+    """
     if not files:
         with store_of(project, store_url, create=False) as store:
             yield store, []
         return
     description = formats.load(format_) if format_ else None
     order = Order(declared or Declared(), description, area=area_of(project), fallback=fallback_folder(project),
-                  road_distance=road_distance(project))  # fmt: skip
+                  road_distance=road_distance(project, roads))  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="radiocov-logs-") as folder, Store(Path(folder) / "logs.sqlite") as store:
         yield store, [import_file(store, Path(name), order, progress) for name in files]
 
 
 def left_out(receipts: Sequence[dict[str, Any]]) -> tuple[dict[str, int], list[str]]:
-    """How many rows of some imports were rejected and duplicate, and where the rejected ones are listed, in words."""
+    """How many rows of some imports were rejected and duplicate; in words, where the rejected ones are listed and
+    what the imports noticed."""
     counts = {key: sum(r[key] for r in receipts) for key in ("rejected", "duplicate")}
     lists = [f"{r['file']}: {r['rejected']} rows rejected, listed in {r['reject_file']}"
              for r in receipts if r["rejected"]]  # fmt: skip
-    return counts, lists
+    return counts, lists + [f"{r['file']}: {note}" for r in receipts for note in r["notes"]]
 
 
 def _collect(store: Store, sources: list[str], counts: dict[str, int]) -> Measurements:

@@ -17,6 +17,8 @@ OFF = 1.0  # weight of the excess loss that takes all of it off again
 LEAST_HEIGHT_DECADES = 0.1
 FEWEST_SITES = 4  # of different heights: an offset and a height weight leave two to contradict them
 COLLINEAR = 0.999  # beyond which rounding decides; below, `UNTOLD` judges
+DAY_SPANS = (1, 7, 28, 91, 365, 3650)
+MOST_DAYS = 500  # of all sites
 UNTOLD = 0.9  # posterior over prior standard deviation from which the data are said to add nothing
 
 
@@ -42,9 +44,22 @@ class Group:
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class Random:
+    """A group of random effects: the keys of its effects, the position of each cell's (n,), and the prior. open_zero:
+    they hold a receiver's unknown zero."""
+
+    name: str
+    keys: tuple
+    position: np.ndarray
+    prior: Group
+    open_zero: bool = False
+
+
 CLASSES = Group(4.0, 2.0, "clutter classes of one model differ by some 4 dB after its own clutter")
 SITES = Group(3.0, 2.0, "antenna, cable and surroundings of a site: some 3 dB")
 DEVICES = Group(2.0, 2.0, "handsets of a type read within some 2 dB of each other")
+DAYS = Group(2.0, 2.0, "a site and what is heard of it drift from day to day by some 2 dB")
 SIGMA = Group(7.0, 4.0, "published spreads about a tuned model: 6 to 9 dB")
 UNKNOWN_ZERO_DB = 1000.0  # a receiver of relative levels: its zero is anywhere, and no class has to stand in for it
 
@@ -132,3 +147,29 @@ def devices_of(cells: Cells) -> tuple[np.ndarray, tuple[str, ...]]:
     names = cells.devices + tuple(f"{name} talk-in" for name in cells.devices)
     used, position = np.unique(cells.device + len(cells.devices) * cells.talk_in, return_inverse=True)
     return position, tuple(names[u] for u in used)
+
+
+def random_groups(cells: Cells) -> list[Random]:
+    """Classes, sites, handsets, and days of a site where one was measured on several."""
+    device, devices = devices_of(cells)
+    zeros = (cells.relative and bool(cells.talk_in.any()), cells.relative and not bool(cells.talk_in.all()))
+    found = [
+        Random("class", cells.classes, cells.clutter, CLASSES),
+        Random("site", cells.sites, cells.site, SITES, zeros[0]),
+        Random("handset", devices, device, DEVICES, zeros[1]),
+    ]
+    days, session = days_of(cells, day_span(cells))
+    if len(days) > len({site for site, _ in days}):
+        found.append(Random("day", days, session, DAYS))
+    return found
+
+
+def day_span(cells: Cells) -> int:
+    """How many days are taken as one, so that sites and days stay a number that can be solved for."""
+    return next((span for span in DAY_SPANS if len(days_of(cells, span)[0]) <= MOST_DAYS), DAY_SPANS[-1])
+
+
+def days_of(cells: Cells, span: int) -> tuple[tuple[tuple[str, int], ...], np.ndarray]:
+    """Sites and days that occur, and the position of each cell's among them."""
+    pairs, position = np.unique(np.column_stack([cells.site, cells.day // span]), axis=0, return_inverse=True)
+    return tuple((cells.sites[site], int(day)) for site, day in pairs), position.ravel()

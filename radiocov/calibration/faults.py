@@ -6,7 +6,7 @@ import datetime as dt
 
 import numpy as np
 
-from radiocov.calibration.model import NONE, Cells
+from devices.road_check import Places, RoadDistance
 from radiocov.calibration.rows import Rows
 from radiocov.inputs import Inputs
 from radiocov.problems import Problem, ProjectError, did_you_mean
@@ -14,9 +14,7 @@ from terrain.grid import Grid
 
 FEWEST = 10  # cells that a suspicion needs
 STUCK_ROWS, STUCK_DB = 20, 0.1
-SWAPPED_DB, SWAPPED_SHARE = 10.0, 0.25
 TOO_STRONG_SHARE = 0.5
-SHIFTED_M, ON_ROAD_M = 100.0, 40.0
 EPOCH = dt.date(1970, 1, 1)
 
 
@@ -75,34 +73,6 @@ def check_scale(before: int, after: int, over_db: np.ndarray) -> None:
             'give --relative (levels = "relative") where receivers have an unknown zero'))  # fmt: skip
 
 
-def check_directions(cells: Cells, swapped_db: np.ndarray) -> None:
-    """ProjectError where levels fit the other direction. swapped_db: (n,) what that adds to the prediction.
-
-    Both directions cross the same obstacles, so that a model which errs does so alike in both: with both in the logs
-    it is their difference that tells, else the level itself.
-    """
-    names, off = ("talk-out", "talk-in"), {}
-    for talk_in, name in enumerate(names):
-        mine = (cells.talk_in == bool(talk_in)) & (cells.censored == NONE)
-        if mine.sum() >= FEWEST:
-            residual = cells.level_dbm[mine] - cells.predicted_dbm[mine]
-            off[name] = np.median(residual), np.median(residual - swapped_db[mine])
-    if len(off) == 2:
-        labelled, exchanged = (float(off["talk-in"][k] - off["talk-out"][k]) for k in (0, 1))
-        said = f"talk-in is {labelled:+.1f} dB off against talk-out as labelled and {exchanged:+.1f} dB exchanged"
-    elif off:
-        name = next(iter(off))
-        labelled, exchanged = (float(v) for v in off[name])
-        other = names[1 - names.index(name)]
-        said = f"{name} levels are {labelled:+.1f} dB off as labelled and {exchanged:+.1f} dB as {other}"
-    else:
-        return
-    if abs(labelled) >= SWAPPED_DB and abs(exchanged) <= SWAPPED_SHARE * abs(labelled):
-        raise ProjectError(Problem("logs", "direction", f"the directions look exchanged: {said}",
-                                   "correct the column or the terminal ([calibration] terminal); if they are right, "
-                                   "set trust_direction = true"))  # fmt: skip
-
-
 def switched_off(at_site: np.ndarray, on_day: np.ndarray, sites: list[str], off: list[str]) -> np.ndarray:
     """(n,) bool: cells of sites, or of sites on a day, that [calibration] off names. ProjectError for unknown sites.
 
@@ -124,41 +94,24 @@ def switched_off(at_site: np.ndarray, on_day: np.ndarray, sites: list[str], off:
     return found
 
 
-def check_datums(rows: Rows, inputs: Inputs, grid: Grid) -> None:
-    """ProjectError for handsets whose track is off the project's roads as it is, and on them where GCJ-02 is undone:
-    theirs is another datum than that of the others."""
-    import shapely
-
-    from devices.datum import to_wgs84
-
-    if not inputs.roads or not inputs.roads.roads:
+def check_datums(rows: Rows, distance: RoadDistance | None) -> None:
+    """ProjectError for handsets whose track lies on the project's roads on another datum only than the one it was
+    read on. distance: to the roads, None where there are none."""
+    if distance is None:
         return
-    lines = [shapely.transform(road.geometry, lambda xy: np.column_stack(grid.from_lonlat(xy[:, 0], xy[:, 1])))
-             for road in inputs.roads.roads]  # fmt: skip
-    tree = shapely.STRtree(lines)
-    suspects, moved_already = [], rows.where("datum_in", "gcj02", "bd09")
+    suspects = []
     for number in np.unique(rows.device):
-        mine = np.flatnonzero((rows.device == number) & ~moved_already & ~np.isnan(rows.lat))
-        mine = mine[:: max(1, len(mine) // 500)]
-        if len(mine) < FEWEST:
-            continue
-        lat, lon = to_wgs84(rows.lat[mine], rows.lon[mine], "gcj02")
-        as_is, moved = (_to_roads(tree, lines, *grid.from_lonlat(x, y))
-                        for x, y in ((rows.lon[mine], rows.lat[mine]), (lon, lat)))  # fmt: skip
-        if as_is > SHIFTED_M and moved < ON_ROAD_M:
-            suspects.append((rows.devices[int(number)], as_is, moved))
+        for code, word in enumerate(rows.words["datum_in"]):
+            mine = (rows.device == number) & (rows.texts["datum_in"] == code)
+            if mine.any():
+                places = Places()
+                places.add(rows.lat[mine], rows.lon[mine])
+                if found := places.better(word or "wgs84", distance):
+                    suspects.append((rows.devices[int(number)], found))
     if suspects:
-        name, as_is, moved = suspects[0]
+        name, found = suspects[0]
         several = f" and {len(suspects) - 1} more" if len(suspects) > 1 else ""
         raise ProjectError(Problem(
-            "logs", "datum", f"positions of {name}{several} are {as_is:.0f} m off the roads as they are, and "
-            f"{moved:.0f} m as GCJ-02: the log mixes datums, or declares the wrong one",
-            "import the log again with --datum gcj02, or a column datum"))  # fmt: skip
-
-
-def _to_roads(tree, lines, x: np.ndarray, y: np.ndarray) -> float:
-    """Median distance of places to the nearest road, m."""
-    import shapely
-
-    points = shapely.points(x, y)
-    return float(np.median(shapely.distance(points, np.array(lines, object)[tree.nearest(points)])))
+            "logs", "datum", f"positions of {name}{several} are {found.was_m:.0f} m off the roads as they are, and "
+            f"{found.away_m:.0f} m on {found.datum}: the log mixes datums, or declares the wrong one",
+            f"import the log again with --datum {found.datum}, or a column datum"))  # fmt: skip

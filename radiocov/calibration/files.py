@@ -21,10 +21,10 @@ from radiocov.problems import Problem, ProjectError
 from radiocov.project import Project
 from radiocov.toml_lines import KeyPath, key_lines, line_of
 
-FORMAT = 1
+FORMAT = 2
 STATUSES = ("fitted", "shrunk", "kept")
 GROUPS = ("fixed", "classes", "sites", "devices", "sigma_db", "clutter_heights_m")
-NUMBERS = ("site_db", "device_db", "degrees_of_freedom")
+NUMBERS = ("site_db", "device_db", "day_db", "degrees_of_freedom")
 COLUMNS = ("x_m", "y_m", "site", "residual_db", "error_db")
 BAND_PERCENT = 10.0  # farther from the frequency of the fit it is another band
 REMARKS = {
@@ -53,7 +53,8 @@ def rounded(calibration: Calibration) -> Calibration:
     return dataclasses.replace(
         calibration, **{name: effects(getattr(calibration, name)) for name in GROUPS}, field=field,
         covariance=matrix.reshape(calibration.covariance.shape), site_db=round(calibration.site_db, 4),
-        device_db=round(calibration.device_db, 4), validity=_rounded(calibration.validity),
+        device_db=round(calibration.device_db, 4), day_db=round(calibration.day_db, 4),
+        validity=_rounded(calibration.validity),
         validation=_rounded(calibration.validation), provenance=_rounded(calibration.provenance),
     )  # fmt: skip
 
@@ -104,6 +105,7 @@ def _residual_bytes(residuals: Residuals) -> bytes:
 def _as_toml(c: Calibration, beside: str) -> str:
     parts = [
         "# Calibration of the propagation model, written by `radiocov calibrate`; docs/calibration.md explains it.",
+        *(["# SYNTHETIC measurements: simulated handsets."] if c.provenance.get("simulated_rows") else []),
         f"format = {FORMAT}",
         *(f"{name} = {_value(getattr(c, name))}" for name in NUMBERS),
         f"residuals = {_value(beside)}",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from radiocov.calibration import design, mixed, neighbours
-from radiocov.calibration.design import CLASSES, DEVICES, SIGMA, SITES, UNKNOWN_ZERO_DB, Column
+from radiocov.calibration.design import SIGMA, UNKNOWN_ZERO_DB, Column
 from radiocov.calibration.errors import CalibrationError
 from radiocov.calibration.likelihood import cell_terms, normal_equivalent
 from radiocov.calibration.model import NONE, Calibration, Cells
@@ -33,11 +33,12 @@ TAILS_FOR = 60  # rounds in which the freedom of the tails may still change
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
+MOST_UNSURE = 0.5  # of the logarithm of a standard deviation
+FEW_STEPS = 3
 BLOCKS_M = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 FIRST_BLOCK = 2
 CHOOSING_CELLS = 20_000  # enough to choose the side of blocks
-PLACE_DB = 3.0
-PLACE_WEIGHT = 0.1
+SHARED = design.Group(3.0, 0.1, "neighbours share some 3 dB")
 
 
 @dataclass
@@ -60,9 +61,7 @@ class Setup:
     reasons: dict[str, str]  # of columns that keep their prior
     layout: mixed.Layout
     observed: mixed.Observed
-    groups: tuple[design.Group, ...]
-    open_zero: tuple[bool, bool, bool]  # groups whose effects hold a receiver's unknown zero
-    devices: tuple[str, ...]
+    groups: list[design.Random]
     block_m: float
     off: Column | None = None  # the excess loss, where it is switched off
 
@@ -135,19 +134,17 @@ def prepare(cells, extra, clutter_m, terms, block_m, reasons=None, off=None) -> 
     if off is not None:
         columns = [replace(off, values=c.values) if c.name == off.name else c for c in columns]
         reasons[off.name] = off.reason
-    open_zero = (False, False, False)
     if cells.relative:
-        open_zero = (False, bool(cells.talk_in.any()), not bool(cells.talk_in.all()))
         reasons["offset_db"] = "levels are relative: each receiver's own effect holds its zero"
-    device, devices = design.devices_of(cells)
-    counts = (len(cells.classes), len(cells.sites), len(devices))
+    groups = design.random_groups(cells)
+    position = np.array([g.position for g in groups])
+    counts = tuple(len(g.keys) for g in groups)
     x = np.column_stack([c.values for c in columns]).astype(float)
-    layout = mixed.Layout(x, np.array([cells.clutter, cells.site, device]), counts, *blocks_of(cells, block_m))
+    layout = mixed.Layout(x, position, counts, *blocks_of(cells, block_m))
     observed = mixed.Observed(
         cells.predicted_dbm.astype(float), cells.level_dbm.astype(float), cells.censored, cells.weight.astype(float)
     )
-    groups = (CLASSES, SITES, DEVICES)
-    return Setup(cells, columns, reasons, layout, observed, groups, open_zero, devices, block_m, off)
+    return Setup(cells, columns, reasons, layout, observed, groups, block_m, off)
 
 
 def blocks_of(cells: Cells, side_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -194,8 +191,8 @@ def solve(
     """Alternate between effects and variances until neither changes."""
     layout, observed, cells = problem.layout, problem.observed, problem.cells
     variances = start or Variances(
-        [UNKNOWN_ZERO_DB if zero else g.sd_db for zero, g in zip(problem.open_zero, problem.groups, strict=True)],
-        PLACE_DB, PLACE_DB, np.full(len(cells.classes), SIGMA.sd_db), freedom or 5.0,
+        [UNKNOWN_ZERO_DB if g.open_zero else g.prior.sd_db for g in problem.groups],
+        SHARED.sd_db, SHARED.sd_db, np.full(len(cells.classes), SIGMA.sd_db), freedom or 5.0,
     )  # fmt: skip
     if freedom is not None:
         variances.freedom = freedom
@@ -226,17 +223,20 @@ def solve(
     if not state.settled:
         raise _unsettled(f"no further rise was found after {state.steps} steps")
     spread = mixed.covariance(system.dense, priors)
+    whole, effects = spread, np.diag(spread)
     parts, told = neighbours.Shared(0.0, 0.0, problem.block_m), (0.0, 0.0)
     if layout.places:
-        _, v_place, v_common = system.spread(spread)
         xy = neighbours.centres(cells.x_m, cells.y_m, layout.block, layout.blocks)
         parts = neighbours.shared(layout, priors, state, system, xy, problem.block_m)
-        spread = spread + neighbours.widened(layout, priors, system, parts, xy)
+        whole = spread + neighbours.widened(layout, priors, system, parts, xy)
+        _, v_place, v_common = system.spread(whole)
         alike = neighbours.alike(parts, xy)
         told = tuple(
             float(np.sum(1 - np.minimum(v / prior, 1.0))) / alike
             for v, prior in ((v_place, priors.place), (v_common, priors.common))
         )
+    if same == SAME:
+        whole = whole + _of_variances(problem, variances, state, effects, told) - spread
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
@@ -244,7 +244,39 @@ def solve(
     if layout.places:
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
-    return Found(problem, variances, state, spread, information, parts, told, evidence, rounds, steps + state.steps)
+    return Found(problem, variances, state, whole, information, parts, told, evidence, rounds, steps + state.steps)
+
+
+def _of_variances(problem: Setup, at: Variances, state: mixed.State, effects: np.ndarray, told) -> np.ndarray:
+    """Covariance of the dense effects over what is not known of the variances: its mean, and how the effects move.
+
+    The logarithm of a standard deviation that n effects tell of is uncertain by 1 / sqrt(2 n); a cubature of two
+    points for each one takes the mean over all (as an unscented transform does).
+    """
+    layout = problem.layout
+    steps: list[tuple[int, float]] = []
+    for k, (first, count, sd, random) in enumerate(
+        zip(layout.first, layout.counts, at.groups, problem.groups, strict=True)
+    ):
+        if not random.open_zero:
+            n = float(np.sum(1 - np.minimum(effects[first : first + count] / sd**2, 1.0))) + random.prior.weight
+            steps.append((k, n))
+    if layout.places:
+        steps += [(len(at.groups) + k, n + SHARED.weight) for k, n in enumerate(told)]
+    total = np.zeros((layout.size, layout.size))
+    for number, n in steps:
+        length = min(1.0 / math.sqrt(2 * n), MOST_UNSURE) * math.sqrt(len(steps))
+        for by in (math.exp(length), math.exp(-length)):
+            sizes = np.array([*at.groups, at.place, at.common])
+            sizes[number] *= by
+            trial = Variances(sizes[:-2].tolist(), *sizes[-2:].tolist(), at.sigma, at.freedom)
+            priors, begin = problem.priors(trial), mixed.State(state.theta, state.place, state.common)
+            moved, system, _, _ = mixed.climb(
+                layout, problem.observed, priors, begin, problem.scale(trial), trial.freedom, FEW_STEPS
+            )
+            off = moved.theta - state.theta
+            total += (mixed.covariance(system.dense, priors) + np.outer(off, off)) / (2 * len(steps))
+    return total
 
 
 def _halfway(before: Variances, after: Variances) -> Variances:
@@ -262,8 +294,8 @@ def _first_guess(problem: Setup) -> np.ndarray:
     layout, cells = problem.layout, problem.cells
     theta, heard = np.zeros(layout.size), cells.censored == NONE
     residual = cells.level_dbm - cells.predicted_dbm
-    for group, zero in enumerate(problem.open_zero):
-        if not zero:
+    for group, random in enumerate(problem.groups):
+        if not random.open_zero:
             continue
         for k in np.unique(layout.group[group][heard]):
             theta[layout.first[group] + k] = np.median(residual[heard & (layout.group[group] == k)])
@@ -281,15 +313,13 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     layout, cells = problem.layout, problem.cells
     diagonal = np.diag(spread)
     groups = []
-    for first, count, sd, group, zero in zip(
-        layout.first, layout.counts, old.groups, problem.groups, problem.open_zero, strict=True
-    ):
+    for first, count, sd, random in zip(layout.first, layout.counts, old.groups, problem.groups, strict=True):
         mine = slice(first, first + count)
-        groups.append(sd if zero else _spread_of(state.theta[mine], diagonal[mine], sd, group.sd_db, group.weight))
+        groups.append(sd if random.open_zero else _spread_of(state.theta[mine], diagonal[mine], sd, random.prior))
     place, common = old.place, old.common
     if layout.places:
         place, common = (
-            sd * (_spread_of(effect, variance, sd, PLACE_DB, PLACE_WEIGHT) / sd) ** AHEAD
+            sd * (_spread_of(effect, variance, sd, SHARED) / sd) ** AHEAD
             for effect, variance, sd in ((state.place, v_place, old.place), (state.common, v_common, old.common))
         )
 
@@ -307,10 +337,10 @@ def _updated(problem, old, state, spread, v_place, v_common, terms, v_mu, scale)
     return Variances(groups, place, common, np.clip(sigma, 0.1, 50.0), old.freedom)
 
 
-def _spread_of(effect: np.ndarray, variance: np.ndarray, sd: float, prior_sd: float, prior_weight: float) -> float:
+def _spread_of(effect: np.ndarray, variance: np.ndarray, sd: float, prior: design.Group) -> float:
     """Standard deviation of effects by the fixed point of their marginal likelihood and its prior."""
     told = np.sum(1 - np.minimum(variance / sd**2, 1.0))
-    square = (np.sum(effect**2) + prior_weight * prior_sd**2) / (told + prior_weight)
+    square = (np.sum(effect**2) + prior.weight * prior.sd_db**2) / (told + prior.weight)
     return float(np.clip(math.sqrt(square), sd / 3, sd * 3).clip(0.02, 50.0))
 
 

@@ -26,12 +26,13 @@ SETTLED = 1e-5  # expected rise of the log posterior: effects within 0.5 % of th
 
 @dataclass(eq=False)
 class Layout:
-    """Which effects each cell has. x: (n, q) fixed columns; group: positions of class, site and handset (3, n), of
-    `counts` each; place, block: (n,) positions; block_of: (places,) the block a place lies in."""
+    """Which effects each cell has. x: (n, q) fixed columns; group: (groups, n) positions of its random effects, such
+    as class, site and handset, of `counts` each; place, block: (n,) positions; block_of: (places,) the block a place
+    lies in."""
 
     x: np.ndarray
     group: np.ndarray
-    counts: tuple[int, int, int]
+    counts: tuple[int, ...]
     place: np.ndarray
     block: np.ndarray
     block_of: np.ndarray
@@ -185,10 +186,10 @@ class System:
         lay, q = self.layout, self.layout.x.shape[1]
         positions = lay.first[:, None] + lay.group
         variance = np.einsum("ia,ab,ib->i", lay.x, covariance[:q, :q], lay.x)
-        for a in range(3):
-            variance += 2 * np.einsum("ia,ia->i", lay.x, covariance[positions[a], :q])
-            for b in range(3):
-                variance += covariance[positions[a], positions[b]]
+        for mine in positions:
+            variance += 2 * np.einsum("ia,ia->i", lay.x, covariance[mine, :q])
+            for other in positions:
+                variance += covariance[mine, other]
         if not lay.places:
             return variance, np.zeros(0), np.zeros(0)
         by_block = sparse.diags(1 / self.d_block) @ self.by_block
@@ -211,8 +212,8 @@ class System:
             mine = order[bounds[number] : bounds[number + 1]]
             at = lay.place[mine] - start
             crossed = np.einsum("ia,ia->i", lay.x[mine], through[at, :q])
-            for a in range(3):
-                crossed += through[at, positions[a, mine]]
+            for position in positions:
+                crossed += through[at, position[mine]]
             variance[mine] += both[at] - 2 * crossed
         return variance, v_place, v_common
 

@@ -55,6 +55,7 @@ class Cells:
     frequency_mhz: float
     relative: bool = False  # levels are dB from an unknown zero of each receiver
     clutter_slope_db_per_m: np.ndarray | None = None
+    floor_dbm: np.ndarray | None = None  # noise of the receiver on that day, NaN where it shows none; see `noise`
 
     def __len__(self) -> int:
         return len(self.level_dbm)
@@ -81,7 +82,7 @@ class Effect:
 @dataclass(frozen=True)
 class Field:
     """Residuals left in space: an exponential covariance of a part that all sites share (the obstacles around the
-    handset) and of a part of each site's own, with a nugget (within a cell, and between days and handsets)."""
+    handset) and of a part of each site's own, with a nugget (within a cell, and between handsets)."""
 
     common_db: float = 0.0  # standard deviations
     own_db: float = 0.0
@@ -139,7 +140,8 @@ class Calibration:
     validity: dict[str, Any] = dataclasses.field(default_factory=dict)
     validation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
-    device_covariance: np.ndarray | None = None  # (devices, rows of covariance); for validation, in no file
-    day_db: float = 0.0  # in sigma_db and the nugget: what a site differs by on another day
-    seen_days: frozenset[tuple[str, int]] = frozenset()  # sites and days of the fit; for validation, in no file
+    day_db: float = 0.0  # standard deviation of a site's levels from day to day; sigma_db contains it
+    days: dict[tuple[str, int], Effect] = dataclasses.field(default_factory=dict)  # of a site; in no file
+    day_span: int = 1  # days since 1970 that are taken as one in `days`
+    joint: np.ndarray | None = None  # covariance with handsets and days; in no file
     advice: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import linalg
 
 from radiocov.calibration import design
 from radiocov.calibration.design import CLASSES, FEW_CELLS, Column
@@ -24,7 +25,6 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
     problem, variances, cells = found.problem, found.variances, found.problem.cells
     layout, heard = problem.layout, cells.censored == NONE
     q = len(problem.columns)
-    kept = q + layout.counts[0] + layout.counts[1]
     sd = np.sqrt(np.diag(found.covariance))
     fixed = {}
     for number, column in enumerate(problem.columns):
@@ -35,50 +35,42 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
             reason = f"at its bound: {column.reason}"
         fixed[column.name] = Effect(float(value), float(sd[number]), int(heard.sum()), status, reason)
 
-    def effects(group: int, names: Sequence[str], position: np.ndarray, why) -> dict[str, Effect]:
-        first, prior = layout.first[group], variances.groups[group]
-        counts = np.bincount(position[heard], minlength=len(names))
-        out = {}
-        for k, name in enumerate(names):
-            weak = sd[first + k] ** 2 > SHRUNK * prior**2
-            status = "kept" if not counts[k] and not np.any(position == k) else "shrunk" if weak else "fitted"
-            reason = "" if status == "fitted" else why(int(counts[k]))
+    spreads = {g.name: spread for g, spread in zip(problem.groups, variances.groups, strict=True)}
+    effects: dict[str, dict] = {name: {} for name in ("class", "site", "handset", "day")}
+    for random, first in zip(problem.groups, layout.first, strict=True):
+        counts = np.bincount(random.position[heard], minlength=len(random.keys))
+        present = np.bincount(random.position, minlength=len(random.keys)) > 0
+        for k, key in enumerate(random.keys):
+            weak = sd[first + k] ** 2 > SHRUNK * spreads[random.name] ** 2
+            status = "kept" if not present[k] else "shrunk" if weak else "fitted"
+            reason = "" if status == "fitted" else _few(random.name, int(counts[k]), len(random.keys) == 1)
             value, spread = float(found.state.theta[first + k]), float(sd[first + k])
-            out[name] = Effect(value, spread, int(counts[k]), status, reason)
-        return out
-
-    def few(what: str, alone: bool):
-        def why(count: int) -> str:
-            if not count:
-                return f"no cell of this {what} was heard"
-            if alone:
-                return f"an only {what}: its own effect cannot be told from the offset"
-            return f"{count} cells say less of it than was assumed beforehand"
-
-        return why
-
+            effects[random.name][key] = Effect(value, spread, int(counts[k]), status, reason)
+    kept = q + len(cells.classes) + len(cells.sites)
     heights = {}
     for name, stated in clutter_m.items():
         if effect := fixed.get(design.clutter_height_name(name)):
             heights[name] = Effect(stated + effect.value, effect.sd, effect.cells, effect.status, effect.reason)
-    groups = variances.groups
     return Calibration(
         fixed=fixed,
         covariance=found.covariance[:kept, :kept],
-        device_covariance=found.covariance[kept:, :kept],
-        classes=effects(0, cells.classes, cells.clutter, few("class", len(cells.classes) == 1)),
-        sites=effects(1, cells.sites, cells.site, few("site", len(cells.sites) == 1)),
-        devices=effects(2, problem.devices, layout.group[2], few("handset", len(problem.devices) == 1)),
-        sigma_db=_sigma(found),
-        site_db=groups[1],
-        device_db=groups[2],
+        joint=found.covariance,
+        classes=effects["class"],
+        sites=effects["site"],
+        devices=effects["handset"],
+        days=effects["day"],
+        day_span=design.day_span(cells),
+        sigma_db=_sigma(found, spreads.get("day", 0.0)),
+        site_db=spreads["site"],
+        device_db=spreads["handset"],
+        day_db=spreads.get("day", 0.0),
         degrees_of_freedom=variances.freedom,
         clutter_heights_m=heights,
         validity=_validity(cells),
         provenance={
             "rounds": found.rounds, "steps": found.steps, "log_evidence": found.evidence,
             "block_m": problem.block_m, "place_db": variances.place if layout.places else 0.0,
-            "common_db": variances.common if layout.places else 0.0, "class_db": groups[0],
+            "common_db": variances.common if layout.places else 0.0, "class_db": spreads["class"],
             "neighbours": vars(found.parts),
             "cells": len(cells), "censored": int((~heard).sum()),
         },
@@ -86,16 +78,24 @@ def calibration_of(found: Found, clutter_m: Mapping[str, float]) -> Calibration:
     )  # fmt: skip
 
 
-def _sigma(found: Found) -> dict[str, Effect]:
+def _few(what: str, count: int, alone: bool) -> str:
+    if not count:
+        return f"no cell of this {what} was heard"
+    if alone:
+        return f"an only {what}: its own effect cannot be told from the offset"
+    return f"{count} cells say less of it than was assumed beforehand"
+
+
+def _sigma(found: Found, day_db: float) -> dict[str, Effect]:
     problem, variances, cells = found.problem, found.variances, found.problem.cells
     wide = normal_equivalent(variances.freedom)
     heard = cells.censored == NONE
     counts = np.bincount(cells.clutter[heard], minlength=len(cells.classes))
     # what a cell tells of a variance, in heard cells
     told = np.bincount(cells.clutter, found.information * problem.scale(variances) ** 2, len(cells.classes))
-    shared, error = 0.0, 0.0
+    shared, error = day_db**2, 0.0
     if problem.layout.places:
-        shared = variances.place**2 + variances.common**2
+        shared += variances.place**2 + variances.common**2
         places, blocks = found.told
         error = 2 * variances.place**4 / max(places, 1.0) + 2 * variances.common**4 / max(blocks, 1.0)
     out = {}
@@ -124,7 +124,7 @@ def _advice(problem, cells: Cells) -> tuple[str, ...]:
     advice = [f"{name} keeps its prior: {reason}" for name, reason in problem.reasons.items()]
     if len(cells.sites) == 1 and not cells.relative:
         advice.append("one site only: what is its own and the model's cannot be told apart; measure three more")
-    if len(problem.devices) == 1 and not cells.relative:
+    if len(cells.devices) == 1 and not cells.relative:
         advice.append("one handset only: its own error is part of the offset; compare it with others on a bench")
     heard = cells.censored == NONE
     for k, name in enumerate(cells.classes):
@@ -145,42 +145,39 @@ def corrected(cells: Cells, calibration: Calibration, extra: Sequence[Column] = 
     if cells.clutter_slope_db_per_m is not None:
         for k, name in enumerate(cells.classes):
             columns[design.clutter_height_name(name)] = cells.clutter_slope_db_per_m[:, k]
-    n, cov = len(cells), calibration.covariance
-    fixed = list(calibration.fixed)
-    x = np.column_stack([columns.get(name, np.zeros(n)) for name in fixed])
-    level = cells.predicted_dbm + x @ np.array([calibration.fixed[name].value for name in fixed])
-    q = len(fixed)
+    n, c = len(cells), calibration
+    x = np.column_stack([columns.get(name, np.zeros(n)) for name in c.fixed])
+    level = cells.predicted_dbm + x @ np.array([e.value for e in c.fixed.values()])
+    cov, q = joint_covariance(c), len(c.fixed)
     variance = np.einsum("ia,ab,ib->i", x, cov[:q, :q], x)
-    where = []
-    for first, effects, names, position, unseen in (
-        (q, calibration.classes, cells.classes, cells.clutter, CLASSES.sd_db),
-        (q + len(calibration.classes), calibration.sites, cells.sites, cells.site, calibration.site_db),
+    device, devices = design.devices_of(cells)
+    days, session = design.days_of(cells, c.day_span)
+    first, seen = q, []
+    for effects, keys, position, unseen_db in (
+        (c.classes, cells.classes, cells.clutter, CLASSES.sd_db),
+        (c.sites, cells.sites, cells.site, c.site_db),
+        (c.devices, devices, device, c.device_db),
+        (c.days, days, session, c.day_db),
     ):
-        known = list(effects)
-        at = np.array([first + known.index(name) if name in effects else -1 for name in names])
-        value = np.array([effects[name].value if name in effects else 0.0 for name in names])
-        alone = np.array([0.0 if name in effects else unseen**2 for name in names])
+        place = {key: first + k for k, key in enumerate(effects)}
+        at = np.array([place.get(key, -1) for key in keys], int)[position]
+        value = np.array([effects[key].value if key in effects else 0.0 for key in keys])
         level = level + value[position]
-        mine = at[position]
-        seen = mine >= 0
-        variance += alone[position]
-        variance[seen] += cov[mine[seen], mine[seen]] + 2 * np.einsum("ia,ia->i", x[seen], cov[mine[seen], :q])
-        where.append(mine)
-    both = (where[0] >= 0) & (where[1] >= 0)
-    variance[both] += 2 * cov[where[0][both], where[1][both]]
-
-    device, names = design.devices_of(cells)
-    known = calibration.devices
-    level = level + np.array([known[name].value if name in known else 0.0 for name in names])[device]
-    sd = np.array([known[name].sd if name in known else calibration.device_db for name in names])
-    if calibration.device_covariance is not None:
-        row = np.array([list(known).index(name) if name in known else -1 for name in names])[device]
-        mine = row >= 0
-        crossed = calibration.device_covariance[row[mine]]
-        with_rest = np.einsum("ia,ia->i", x[mine], crossed[:, :q])
-        for at in where:
-            with_rest += np.where(at[mine] >= 0, crossed[np.arange(len(crossed)), np.maximum(at[mine], 0)], 0.0)
-        variance[mine] += 2 * with_rest
-    spreads = calibration.sigma_db
+        variance += np.where(at < 0, unseen_db**2, 0.0)
+        seen.append((at, at >= 0))
+        first += len(effects)
+    for at, known in seen:
+        variance += 2 * known * np.einsum("ia,ia->i", x, cov[at, :q])
+        for other, also in seen:
+            variance += known * also * cov[at, other]
+    spreads = c.sigma_db
     sigma = np.array([spreads[name].value if name in spreads else UNSEEN_SIGMA_DB for name in cells.classes])
-    return level, np.sqrt(np.maximum(variance + sd[device] ** 2, 0.0) + sigma[cells.clutter] ** 2)
+    # sigma is that of another day
+    return level, np.sqrt(np.maximum(variance, 0.0) + sigma[cells.clutter] ** 2 - c.day_db**2)
+
+
+def joint_covariance(c: Calibration) -> np.ndarray:
+    """Of all effects; handsets as independent where the fit itself is not at hand."""
+    if c.joint is not None:
+        return c.joint
+    return linalg.block_diag(c.covariance, np.diag([e.sd**2 for e in c.devices.values()]))

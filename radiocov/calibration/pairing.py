@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from radiocov.calibration import noise
 from radiocov.calibration.faults import check_scale, switched_off
 from radiocov.calibration.model import BELOW, Cells
 from radiocov.calibration.prepare import Means, Prepared, Step
@@ -70,12 +71,32 @@ def pair(
         means, found = means.of(keep), found.of(keep)
     if not len(means):
         raise ProjectError(Problem("logs", "", "no measured cell is left to calibrate on", _said(steps)))
-    cells = _cells(inputs, ground, means, found, devices)
+    means, found, floor_dbm = _above_noise(means, found, project.calibration.noise_floors, steps)
+    if not len(means):
+        raise ProjectError(Problem("logs", "level", "the receivers read nothing but their own noise", _said(steps)))
+    cells = _cells(inputs, ground, means, found, devices, floor_dbm)
     if clutter_heights:
         cells = dataclasses.replace(cells, clutter_slope_db_per_m=model.slopes(means, found, cells, progress))
     steps.append(Step("balance", "cells", len(cells), len(cells),
                       f"weights over sites and classes add up to {cells.weight.sum():.0f} cells"))  # fmt: skip
     return Paired(cells, means, steps, found.attenuation_db, found.swapped_db)
+
+
+def _above_noise(means: Means, found: Predicted, wanted: bool, steps: list[Step]):
+    """(means, found, floor of each [dBm]) without those of receivers that read nothing but noise on a day."""
+    if not wanted:
+        return means, found, np.full(len(means), np.nan)
+    receiver = np.where(means.talk_in, means.site, -1 - means.device)
+    floors = noise.find(receiver, means.day, found.distance_km, means.level_dbm, means.censored)
+    keep = ~floors.deaf
+    steps.append(Step("deaf receivers", "cells", len(means), int(keep.sum()),
+                      "receivers that read their own noise all day, far and near"))  # fmt: skip
+    means, found, floor_dbm = means.of(keep), found.of(keep), floors.floor_dbm[keep]
+    low = int(noise.at_noise(means.level_dbm, means.censored, floor_dbm).sum())
+    steps.append(Step("noise", "cells", len(means), len(means),
+                      f"{low:,} cells lie within {noise.MARGIN_DB:g} dB of their receiver's noise on that day, which "
+                      f"{floors.receivers:,} show: they say that the signal is below it"))  # fmt: skip
+    return means, found, floor_dbm
 
 
 def _said(steps: list[Step]) -> str:
@@ -243,19 +264,22 @@ def _sites_of_silence(means: Means, model: Predictor, steps: list[Step]) -> Mean
     return dataclasses.replace(means, site=site).of(site >= 0)
 
 
-def _cells(inputs: Inputs, ground: Ground, means: Means, found: Predicted, devices: dict[int, str]) -> Cells:
+def _cells(
+    inputs: Inputs, ground: Ground, means: Means, found: Predicted, devices: dict[int, str], floor_dbm: np.ndarray
+) -> Cells:
     project = inputs.project
     here = classes_at(ground, means.x_m, means.y_m)
     used_classes, clutter = np.unique(here, return_inverse=True)
     used_sites, site = np.unique(means.site, return_inverse=True)
     used_devices, device = np.unique(means.device, return_inverse=True)
     classes = tuple(ground.classes[c].name for c in used_classes)
+    level, error, censored = noise.without_noise(means.level_dbm, means.error_db, means.censored, floor_dbm)
     return Cells(
-        means.x_m, means.y_m, site, device, means.day, clutter, means.level_dbm, means.censored, means.samples,
-        means.error_db, found.predicted_dbm, found.distance_km, found.excess_db, found.tx_height_m,
+        means.x_m, means.y_m, site, device, means.day, clutter, level, censored, means.samples,
+        error, found.predicted_dbm, found.distance_km, found.excess_db, found.tx_height_m,
         _balance(site, clutter), means.talk_in, tuple(inputs.sites[s].id for s in used_sites),
         tuple(devices[int(d)] for d in used_devices), classes, project.model.frequency_mhz,
-        project.calibration.levels == "relative",
+        project.calibration.levels == "relative", floor_dbm=floor_dbm,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from radiocov.calibration.model import ABOVE, BELOW, NONE
 from radiocov.calibration.rows import Logs, Rows
 from radiocov.calibration.serving import SiteBook
 from radiocov.calibration.settings import CARRIED, CalibrationSettings
+from radiocov.fleet_store import road_distance
 from radiocov.inputs import Inputs
 from radiocov.problems import Problem, ProjectError
 from radiocov.propagation.p1812_formulas import wavelength_m
@@ -100,7 +101,8 @@ def prepare(inputs: Inputs, grid: Grid, logs: Logs) -> Prepared:
         if _nothing_heard(rows, keep):
             raise nothing_left(name, why, rows, inputs, grid)
         rows = rows.of(keep)
-    check_datums(rows, inputs, grid)
+    lines = inputs.road_lines
+    check_datums(rows, road_distance(inputs.project, lines) if lines else None)
     x, y = (np.asarray(v, float) for v in grid.from_lonlat(rows.lon, rows.lat))
     book = SiteBook(inputs, grid)
     site, named = book.of_rows(rows, x, y)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ from terrain.rasters import Progress, no_progress
 
 CALIBRATED = "calibrated"
 PROMISED = 0.9
+SEARCHED = 1000  # cells up to which each fold searches for blocks and field itself
 
 
 @dataclass
@@ -43,15 +42,14 @@ class Proof:
 
 
 def predictor(like: Calibration, crs: str, stated: Mapping[str, float] | None = None) -> Predictor:
-    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose blocks, tails and
-    covariance of the field are taken over, which saves the search for them; effects and residuals are not."""
-
-    one_day_db = math.sqrt(max(like.field.nugget_db**2 - like.day_db**2, 0.0))
-    field = dataclasses.replace(like.field, nugget_db=one_day_db)  # each fold finds its own part of days
+    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose side of blocks and
+    covariance of the field are taken over where cells are many, which saves the search for them; where they are few,
+    and these figures of the whole would flatter, all is found anew."""
 
     def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
-        fitted = fit(train, clutter_m=stated, block_m=like.provenance["block_m"], freedom=like.degrees_of_freedom)
-        return predicted(test, with_field(fitted, train, crs, field))
+        few = len(train) <= SEARCHED
+        fitted = fit(train, clutter_m=stated, block_m=None if few else like.provenance["block_m"])
+        return predicted(test, with_field(fitted, train, crs, None if few else like.field))
 
     return predict
 
@@ -69,9 +67,10 @@ def prove(
     by = [row for row in table(cells, own, threshold_dbm) if row["by"] != "all"]
     curves = {}
     for one in own:
-        share, count = heard_where_promised(cells, one.level_dbm, one.sd_db, PROMISED)
+        promise = heard_where_promised(cells, one.level_dbm, one.sd_db, PROMISED)
         row = next(r for r in rows if (r["split"], r["model"]) == (one.split, one.model))
-        row |= {"promised_90_heard": share, "promised_90_cells": count,
+        row |= {"promised_90_heard": promise.share, "promised_90_cells": promise.cells,
+                "promised_90_low": promise.low, "promised_90_high": promise.high,
                 "z_sd": spread_check(cells, one.level_dbm, one.sd_db)["z_sd"]}  # fmt: skip
         if threshold_dbm is not None:
             curves[one.split] = reliability(cells, one.level_dbm, one.sd_db, threshold_dbm)

@@ -12,6 +12,7 @@ import numpy as np
 
 from devices.formats.fields import Declared
 from devices.query import Names, Wanted, names, numbers
+from devices.simulated import SYNTHETIC
 from devices.store import Store
 from radiocov.files import file_digest
 from radiocov.measurements import SILENT, bench_offsets, imported, left_out
@@ -74,6 +75,12 @@ class Logs:
     sources: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def simulated(self) -> int:
+        """Rows that no handset measured."""
+        words = [word for word in self.rows.words.get("flags", []) if SYNTHETIC in word.split()]
+        return int(self.rows.where("flags", *words).sum()) if words else 0
+
     def days(self) -> tuple[str, str]:
         """First and last day of the rows, UTC."""
         if not len(self.rows):
@@ -90,9 +97,11 @@ def read_rows(
     format_: str = "",
     store_url: str = "",
     progress: Callable[[str, int, int], None] | None = None,
+    roads: Sequence[Any] | None = None,
 ) -> Logs:
-    """Rows of log files, or of the fleet store where no file is named. DevicesError as `read_logs`."""
-    with imported(project, files, declared, format_, store_url, progress) as (store, receipts):
+    """Rows of log files, or of the fleet store where no file is named. roads: their lines, where they are read
+    already. DevicesError as `read_logs`."""
+    with imported(project, files, declared, format_, store_url, progress, roads) as (store, receipts):
         rows = _collect(store)
         if not files:
             return Logs(rows, {}, [{"name": store.name, "sha256": "", "rows": len(rows)}])

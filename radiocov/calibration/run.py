@@ -12,7 +12,6 @@ import numpy as np
 
 from radiocov import __version__
 from radiocov.calibration.errors import CalibrationError
-from radiocov.calibration.faults import check_directions
 from radiocov.calibration.files import model_facts, rounded
 from radiocov.calibration.fit import fit
 from radiocov.calibration.model import Calibration, Cells
@@ -62,10 +61,9 @@ def measured_cells(
     progress(what, 1, 1)
     paired = pair(inputs, ground, prepared, logs.rows.devices, clutter_heights, progress)
     cells = paired.cells
-    if not cells.relative and not inputs.project.calibration.trust_direction:
-        check_directions(cells, paired.swapped_db)
+    trusted = inputs.project.calibration.trust_direction
     try:
-        doubts = checked(cells, other_direction_dbm=cells.predicted_dbm + paired.swapped_db)
+        doubts = checked(cells, other_direction_dbm=None if trusted else cells.predicted_dbm + paired.swapped_db)
     except CalibrationError as error:
         raise CalibrationError([dataclasses.replace(p, file="logs") for p in error.problems]) from None
     paired.doubts = [str(problem) for problem in doubts]
@@ -88,11 +86,17 @@ def calibrate(
     proof = prove(cells, calibration, crs, threshold_dbm(inputs, cells), stated, progress, splits)
     calibration = dataclasses.replace(
         calibration, validation=proof.rows,
-        advice=tuple(dict.fromkeys((*calibration.advice, *paired.doubts, *proof.reasons, *logs.notes))),
+        advice=tuple(dict.fromkeys(
+            (*_simulated(logs), *calibration.advice, *paired.doubts, *proof.reasons, *logs.notes))),
         provenance={**model_facts(inputs.project, ground), **_provenance(inputs, logs, prepared),
                     "fit": calibration.provenance},
     )  # fmt: skip
     return Made(inputs, ground, logs, prepared, paired, proof, rounded(calibration))
+
+
+def _simulated(logs: Logs) -> list[str]:
+    rows = logs.simulated
+    return [f"{rows:,} rows are SIMULATED: a rehearsal, which says nothing of the network"] if rows else []
 
 
 def threshold_dbm(inputs: Inputs, cells: Cells) -> float | None:
@@ -117,5 +121,6 @@ def _provenance(inputs: Inputs, logs: Logs, prepared: Prepared) -> dict[str, Any
     return {
         "file": settings.file, "made": dt.datetime.now(dt.UTC).date().isoformat(), "radiocov": __version__,
         "levels": settings.levels, "first_day": first, "last_day": last, "local_mean": settings.local_mean,
-        "wavelengths": settings.wavelengths, "fading_db": prepared.fading_db, "logs": logs.sources,
+        "wavelengths": settings.wavelengths, "fading_db": prepared.fading_db, "simulated_rows": logs.simulated,
+        "logs": logs.sources,
     }  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from radiocov.calibration.groups import packed
 from radiocov.calibration.model import ABOVE, BELOW, NONE, Cells
 from targets.proportions import block_interval, exact_interval
 
@@ -126,17 +127,38 @@ def reliability(
     return rows
 
 
+class Promise(NamedTuple):
+    """share of `cells` that reach the level promised to them, None where there are none; low, high: 90 % limits of
+    it by blocks of a site, day and kilometre."""
+
+    share: float | None
+    cells: int
+    low: float
+    high: float
+
+
 def heard_where_promised(
     cells: Cells, level_dbm: np.ndarray, sd_db: np.ndarray, probability: float = 0.9
-) -> tuple[float | None, int]:
-    """(share, cells): of cells whose level was promised with a probability, how many reach it; the probability, where
-    sd_db is right. The level promised is that cell's own, so that every cell counts and not those near one threshold.
-    Cells promised less than the highest limit do not: there the strong ones alone would be known."""
+) -> Promise:
+    """Of cells whose level was promised with a probability, how many reach it; the probability, where sd_db is right.
+    The level promised is that cell's own, so that every cell counts and not those near one threshold. Cells promised
+    less than what their receiver hears do not: there the strong ones alone would be known. That is its noise where it
+    shows one, else the highest limit of those without."""
     promised = level_dbm - ndtri(probability) * np.hypot(sd_db, cells.error_db)
     above, below = truth_at(cells, promised)
-    limits = cells.level_dbm[cells.censored == BELOW]
-    decided = np.isfinite(level_dbm) & (above | below) & (promised >= limits.max(initial=-np.inf))
-    return (float(np.mean(above[decided])) if decided.any() else None), int(decided.sum())
+    floor = np.full(len(cells), np.nan) if cells.floor_dbm is None else cells.floor_dbm
+    limits = cells.level_dbm[(cells.censored == BELOW) & np.isnan(floor)]
+    limit = np.where(np.isnan(floor), limits.max(initial=-np.inf), floor)
+    decided = np.isfinite(level_dbm) & (above | below) & (promised >= limit)
+    if not decided.any():
+        return Promise(None, 0, 0.0, 1.0)
+    reached = above[decided]
+    square = (np.floor(a / BLOCK_M).astype(np.int64) for a in (cells.x_m, cells.y_m))
+    block = packed(*(a[decided] for a in (cells.site, cells.day, *square)))
+    exact = exact_interval(int(reached.sum()), len(reached), CONFIDENCE)
+    blocks = block_interval(reached, block, CONFIDENCE) or (0.0, 1.0)
+    # never narrower than that of independent cells
+    return Promise(float(reached.mean()), len(reached), min(exact[0], blocks[0]), max(exact[1], blocks[1]))
 
 
 def spread_check(cells: Cells, level_dbm: np.ndarray, sd_db: np.ndarray) -> dict[str, Any]:

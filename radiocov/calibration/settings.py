@@ -22,8 +22,9 @@ class CalibrationSettings(Section):
     by the handset's id, which wins. site_ids: id of a site as logs give it -> id in sites.csv. levels: "relative" are
     dB from an unknown zero of each receiver. not_heard_dbm: what an unheard sample lies below, None = the receiver's
     threshold. near_m, null_db: nearer to a site, deeper in a null of its antenna, the model is not judged. fading:
-    how samples vary within a local mean; "measured" takes it from the logs. off: sites, or "SITE 2016-05-03", that
-    were not on the air. trust_direction: levels that fit the other direction better are right all the same.
+    how samples vary within a local mean; "measured" takes it from the logs. noise_floors: take the noise of
+    receivers off where readings show it. off: sites, or "SITE 2016-05-03", that were not on the air. trust_direction:
+    levels that fit the other direction better are right all the same.
     """
 
     use: bool = True
@@ -45,6 +46,7 @@ class CalibrationSettings(Section):
     oldest_fix_s: float = _number(5.0, 0, 60, "s")
     tunnel_m: float = _number(30.0, 0, 500, "m")
     band_percent: float = _number(5.0, 0.1, 50, "%")
+    noise_floors: bool = True
     trust_direction: bool = False
     off: list[str] = Field([], json_schema_extra={"expected": 'a list of sites, or of "SITE 2016-05-03"'})
 

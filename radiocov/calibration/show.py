@@ -58,7 +58,7 @@ def validation(made: Made) -> Table:
             continue
         split = f"{r['split']} (flatters)" if r["split"] == "random" else r["split"]
         figures = [figure(r.get(k)) for k in ("bias_db", "sigma_db", "rmse_db", "mae_db")]
-        shares = [_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found", "promised_90_heard")]
+        shares = [*(_share(r.get(k)) for k in ("hit_rate", "false_alarm_rate", "silent_found")), promised(r)]
         rows.append([split, r["model"], f"{r['cells']:,}", f"{r['censored']:,}", *figures,
                      figure(r.get("correlation"), 2), *shares])  # fmt: skip
     return ["left out", "model", "cells", "censored", "bias", "sigma", "RMSE dB", "MAE", "corr", "hits",
@@ -73,6 +73,14 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f} %"
 
 
+def promised(row: dict[str, Any]) -> str:
+    """Share that reached what was promised with 90 %, and the limits within which it is known."""
+    if row.get("promised_90_heard") is None:
+        return ""
+    share, low, high = (100 * row[f"promised_90_{part}"] for part in ("heard", "low", "high"))
+    return f"{share:.0f} % ({low:.0f}-{high:.0f})"
+
+
 def field_line(c: Calibration) -> str:
     f = c.field
     spread = f"sites that were not measured spread by {c.site_db:.1f} dB, handsets by {c.device_db:.1f} dB"
@@ -81,8 +89,9 @@ def field_line(c: Calibration) -> str:
     if not f.range_m:
         return f"Field: none; neighbours are no more alike than others; {spread}"
     shape = "" if f.ratio == 1.0 else f", {f.ratio:.1f} times as far along {f.azimuth_deg:.0f} degrees"
+    days = f", {c.day_db:.1f} dB from day to day" if c.day_db else ""
     parts = f"{f.common_db:.1f} dB common to sites and {f.own_db:.1f} dB of each site's own"
-    return f"Field: {parts} over {f.range_m:.0f} m{shape}, nugget {f.nugget_db:.1f} dB; {spread}"
+    return f"Field: {parts} over {f.range_m:.0f} m{shape}, nugget {f.nugget_db:.1f} dB{days}; {spread}"
 
 
 def to_dict(made: Made) -> dict[str, Any]:

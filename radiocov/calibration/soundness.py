@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import rankdata
 
+from radiocov.calibration.directions import exchanged
 from radiocov.calibration.errors import CalibrationError
 from radiocov.calibration.model import ABOVE, BELOW, NONE, Cells
 from radiocov.problems import Problem, errors_of
@@ -24,7 +25,6 @@ FOLLOWS_CELLS = 60
 FAR_DB = 40.0  # median residual: no feeder or body explains it
 WEAKEST_DBM, STRONGEST_DBM = -150.0, 10.0  # below the thermal noise of 6 kHz; above 10 mW at a receiver
 SAME_BAND, NEAR_BAND = 0.1, 0.02  # relative differences of frequency
-SWAPPED_DB = 3.0  # differences between the directions' predictions that tell something
 OFF_CELLS = 20
 OFF_DB = 20.0  # below what the other days and sites say: three standard deviations
 SILENT_DB = 12.0  # expected this far above its limit, one cell of 20 is silent
@@ -42,7 +42,7 @@ def checked(
     """Doubts about cells, as warnings.
 
     measured_mhz: frequency that the logs state. other_direction_dbm: (n,) what the model says of the same path in the
-    other direction, to recognise swapped ones.
+    other direction, to recognise swapped ones; None where they are trusted.
 
     Raises CalibrationError with every fault found.
     """
@@ -51,7 +51,8 @@ def checked(
         problems += _band(cells, measured_mhz)
         problems += _levels(cells)
     if not errors_of(problems):
-        problems += _directions(cells, other_direction_dbm)
+        if other_direction_dbm is not None and not cells.relative:
+            problems += exchanged(cells, other_direction_dbm)
         problems += _off(cells)
         problems += _thin(cells)
     if errors := errors_of(problems):
@@ -152,41 +153,6 @@ def _follows(cells: Cells, heard: np.ndarray) -> tuple[float, int]:
         total += n * _rank_correlation(level[mine], predicted[mine])
         used += n
     return (total / used if used else 1.0), used
-
-
-def _directions(cells: Cells, other_dbm: np.ndarray | None) -> Iterator[Problem]:
-    """Talk-in taken for talk-out, or the reverse. The model's own offset is unknown, so that what tells is how the
-    residual differs between directions, or from site to site, with the difference of the two predictions."""
-    heard = cells.censored == NONE
-    if other_dbm is None or cells.relative:
-        return
-    own, other = (np.where(heard, cells.level_dbm - p, np.nan) for p in (cells.predicted_dbm, other_dbm))
-    directions = [heard & (cells.talk_in == side) for side in (False, True)]
-    given, reverse = ("talk-in", "talk-out") if cells.talk_in[heard].all() else ("talk-out", "talk-in")
-    remedy = "say in the log's description what was measured"
-    if all(mine.sum() >= FEWEST for mine in directions):
-        out, back = directions
-        gap, turned = (abs(np.median(r[out]) - np.median(r[back])) for r in (own, other))
-        if gap > 2 * SWAPPED_DB and turned < gap / 2:
-            yield _fault(
-                f"talk-out and talk-in lie {gap:.1f} dB apart about their predictions, and {turned:.1f} dB about "
-                "each other's: the directions look swapped", remedy,
-            )  # fmt: skip
-        return
-    sites = [s for s in np.unique(cells.site[heard]) if np.sum(heard & (cells.site == s)) >= 10]
-    by_site = np.array([[np.median(r[heard & (cells.site == s)]) for s in sites] for r in (own, other)])
-    if len(sites) >= 4 and np.std(by_site[0] - by_site[1]) > SWAPPED_DB:
-        apart, turned = np.std(by_site, axis=1)
-        if turned < apart / 2:
-            yield _fault(
-                f"sites lie {apart:.1f} dB apart about the prediction of {given} and {turned:.1f} dB about that of "
-                f"{reverse}: the directions look swapped", remedy,
-            )  # fmt: skip
-            return
-    near, far = abs(np.nanmedian(other)), abs(np.nanmedian(own))
-    if far - near > 3 * SWAPPED_DB:
-        said = f"levels lie {far:.1f} dB from the prediction of {given} and {near:.1f} dB from that of {reverse}"
-        yield _doubt(said, f"make sure that they are {given}")
 
 
 def _off(cells: Cells) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ def summary(calibration: Calibration, sites: tuple[str, ...] = ()) -> dict[str, 
         "file": made.get("file", ""),
         "date": str(made.get("made", "")),
         "cells": int(made.get("fit", made).get("cells", 0)),
+        "synthetic": bool(made.get("simulated_rows")),
         **held_out(calibration.validation),
         "digest": _digest(calibration),
         "error": error_parts(calibration, sites),
@@ -86,7 +87,7 @@ def error_parts(calibration: Calibration, sites: tuple[str, ...] = ()) -> dict[s
     single = (sum(each) + unknown * (float(base @ c.covariance @ base) + c.site_db**2)) / max(len(names), 1)
     of_sites = max(float(single) - common, 0.0) if names else 0.0
     spread2 = float(np.mean([e.value**2 for e in c.sigma_db.values()])) if c.sigma_db else 0.0
-    whole2 = field.common_db**2 + field.own_db**2 + field.nugget_db**2
+    whole2 = field.common_db**2 + field.own_db**2 + field.nugget_db**2 + c.day_db**2
     shared = (field.common_db**2 + field.own_db**2) / whole2 if whole2 and field.range_m else 0.0
     return {
         "common_db2": round(common, 4), "correlated_db2": round(of_sites + shared * spread2, 4),
@@ -100,7 +101,8 @@ def in_words(about: dict[str, Any] | None) -> str:
         return "not calibrated"
     error = about.get("held_out_rmse_db")
     told = f", held-out RMSE {error:.1f} dB" if error is not None else ", not validated"
-    return f"calibrated from {about['cells']:,} cells{_on(about, ' on ')}{told}"
+    what = "cells of SYNTHETIC measurements" if about.get("synthetic") else "cells"
+    return f"calibrated from {about['cells']:,} {what}{_on(about, ' on ')}{told}"
 
 
 def in_chinese(about: dict[str, Any] | None) -> str:
@@ -108,7 +110,8 @@ def in_chinese(about: dict[str, Any] | None) -> str:
         return "未校准"
     error = about.get("held_out_rmse_db")
     told = f"，留出数据均方根误差 {error:.1f} dB" if error is not None else "，未经验证"
-    return f"已校准：{about['cells']:,} 个测量栅格{_on(about, '，')}{told}"
+    what = "个模拟测量（SYNTHETIC）栅格" if about.get("synthetic") else "个测量栅格"
+    return f"已校准：{about['cells']:,} {what}{_on(about, '，')}{told}"
 
 
 def _on(about: dict[str, Any], before: str) -> str:

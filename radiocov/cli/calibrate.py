@@ -73,7 +73,8 @@ def calibrate(project: str, logs: tuple[str, ...], output: str | None, report_fi
     results = _rasters(inputs, Path(drive_file)) if drive_file else None
     declared = Declared(reading["device"], reading["zone"], "", reading["datum"] or "")
     with progress(quiet or as_json) as show:
-        read = read_rows(inputs.project, logs, declared, reading["format_"], reading["store_url"], show)
+        read = read_rows(inputs.project, logs, declared, reading["format_"], reading["store_url"], show,
+                         inputs.road_lines)
         chosen = [split for split in splits or SPLITS if split != "none"]
         made = run(inputs, read, clutter_heights, show, chosen)
         page = None

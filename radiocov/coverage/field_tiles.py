@@ -33,6 +33,7 @@ class FieldTiles:
 
     def __init__(self, calibration: Calibration, grid: Any) -> None:
         self.field, self.grid = calibration.field, grid
+        self.always_db2 = self.field.nugget_db**2 + calibration.day_db**2  # what no place measured near tells
         there = calibration.residuals
         usable = there is not None and len(there) > 0 and self.field.range_m > 0
         self.residuals = _on(there, grid) if usable else None
@@ -116,8 +117,8 @@ class FieldTiles:
         x, y = self.grid.centre_xy(tile.top + row[order] * self.step, tile.left + col[order] * self.step)
         mean, left = np.empty((2, rows * cols))
         mean[order], sd = kriging.predict_groups(x, y, site, first)
-        whole2 = field.nugget_db**2 + field.common_db**2 + field.own_db**2
-        left[order] = (field.nugget_db**2 + sd**2) / whole2
+        whole2 = self.always_db2 + field.common_db**2 + field.own_db**2
+        left[order] = (self.always_db2 + sd**2) / whole2
         return mean.reshape(rows, cols), left.reshape(rows, cols)
 
 

@@ -41,6 +41,8 @@ def render(made: Made, lang: str) -> str:
                    for n, (key, html) in enumerate(parts, start=1))  # fmt: skip
     project = made.inputs.project.project
     warnings = f"<p>{w('synthetic')}</p>" if made.ground.synthetic else ""
+    if simulated := about["simulated_rows"]:
+        warnings += f"<p>{w('simulated', rows=f'{simulated:,}')}</p>"
     values = {
         "LANG": w("html_lang"), "TITLE": w.pick(project.name, project.name_zh), "SUBTITLE": w("cal_title"),
         "STYLE": _asset("report.css"), "BODY": body, "WARNINGS": warnings, "FOOT": w("cal_foot"),

@@ -3,9 +3,10 @@
 Each campaign is made a project with its log (`examples/campaigns/make.py`), taken through the same preparation and
 fit as `radiocov calibrate` does, and predicted while whole areas, days and receivers are left out: this model, the
 model without calibration, free space, fitted Hata and a log-distance line, each fitted to the same training cells and
-judged on the same others. RMSE is given of cell means and of the single samples in them. No setting differs from the
-defaults of a project but what a campaign's README asks for (levels that are relative, near_m = 20 where links are
-short), and all of these are printed.
+judged on the same others. RMSE is given of the levels of cells, of the single samples in them, and of readings: there
+a receiver's noise is added to every model's level, and cells that read no more than it count as well. No setting
+differs from the defaults of a project but what a campaign's README asks for (levels that are relative, near_m = 20
+where links are short), and all of these are printed.
 
 Beside it, where levels are relative and a receiver's zero goes with it, "receivers" leaves out every receiver in turn
 but for a tenth of its cells, which tell its zero.
@@ -29,6 +30,7 @@ import numpy as np
 from radiocov.calibration.baselines import BASELINES
 from radiocov.calibration.fit import fit
 from radiocov.calibration.model import NONE, Cells
+from radiocov.calibration.noise import reading
 from radiocov.calibration.proving import CALIBRATED, predictor
 from radiocov.calibration.residuals import predicted, with_field
 from radiocov.calibration.rows import read_rows
@@ -91,10 +93,15 @@ def row(cells: Cells, means, one: HeldOut) -> str:
     error = (one.level_dbm - cells.level_dbm)[at]
     samples, offset = means.samples[at], (one.level_dbm - means.sample_dbm)[at]
     single = np.sqrt(np.sum(samples * (offset**2 + means.sample_sd_db[at] ** 2)) / samples.sum())
-    promised, _ = heard_where_promised(cells, one.level_dbm, one.sd_db) if one.model == CALIBRATED else (None, 0)
-    said = f"{100 * promised:5.0f} %" if promised is not None else ""
+    read = one.told & (means.censored == NONE)
+    readings = (reading(one.level_dbm, cells.floor_dbm) - means.level_dbm)[read]
+    said = ""
+    if one.model == CALIBRATED:
+        share, _, low, high = heard_where_promised(cells, one.level_dbm, one.sd_db)
+        said = f"{100 * share:.0f} % ({100 * low:.0f}-{100 * high:.0f})" if share is not None else ""
     return (f"  {one.split:10s} {one.model:18s} {at.sum():7,d} {error.mean():7.1f} {error.std():6.1f} "
-            f"{np.sqrt(np.mean(error**2)):6.2f} {np.abs(error).mean():6.2f} {single:10.2f} {said:>10s}")  # fmt: skip
+            f"{np.sqrt(np.mean(error**2)):6.2f} {np.abs(error).mean():6.2f} {single:10.2f} "
+            f"{np.sqrt(np.mean(readings**2)):8.2f} ({read.sum():6,d}) {said:>16s}")  # fmt: skip
 
 
 def judge(name: str, make, folder: Path, is_quick: bool) -> None:
@@ -121,7 +128,7 @@ def judge(name: str, make, folder: Path, is_quick: bool) -> None:
     for reason in reasons:
         print(f"  {reason}")
     print(f"  {'left out':10s} {'model':18s} {'cells':>7s} {'bias':>7s} {'sigma':>6s} {'RMSE':>6s} {'MAE':>6s} "
-          f"{'of samples':>10s} {'90 % heard':>10s}")  # fmt: skip
+          f"{'of samples':>10s} {'of readings':>17s} {'90 % heard':>16s}")  # fmt: skip
     for one in held:
         print(row(cells, paired.means, one))
     print(f"  {time.perf_counter() - start:.0f} s")

@@ -9,7 +9,7 @@ import pytest
 
 START_US, DAY_US = 1_500_000_000_000_000, 86_400_000_000
 COLUMNS = ("time_utc_us", "device_id", "lat", "lon", "datum_in", "direction", "site_id", "service_state", "role",
-           "rssi_dbm", "rssi_censor", "freq_hz", "hdop", "speed_mps", "pos_age_s", "carry")  # fmt: skip
+           "rssi_dbm", "rssi_censor", "freq_hz", "hdop", "speed_mps", "pos_age_s", "carry", "flags")  # fmt: skip
 
 
 def write_log(path: Path, rows: list[dict]) -> Path:

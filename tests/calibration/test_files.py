@@ -95,7 +95,7 @@ EXAMPLE = Calibration(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("format = 1", "format = 9", r"line 2, format: is of format 9, and this radiocov reads 1"),
+        ("format = 2", "format = 9", r"line 2, format: is of format 9, and this radiocov reads 2"),
         ("value = -3.5", 'value = "much"', r"line \d+, fixed.offset_db.value: 'much' is not a number"),
         ("sd = 0.8", "sd = -0.8", r"line \d+, fixed.offset_db.sd: -0.8 is below 0"),
         ('status = "kept"', 'status = "guess"', r"line \d+, fixed.excess.status: 'guess' is no status"),
@@ -105,7 +105,7 @@ EXAMPLE = Calibration(
         ("  [0.0, 0.0, 1.0],\n", "", r"covariance.rows: are 2 by 3 where fixed, classes and sites are 3"),
         ("common_db", "comon_db", r"line \d+, field.comon_db: is no key of the field; known here: azimuth_deg"),
         ("site_db = 3.0", "site_db = = 3.0", r"is not valid TOML: .*line 3"),
-        (".parquet", ".gone", r'line 6, residuals: there is no file "calibration.residuals-[0-9a-f]+.gone"'),
+        (".parquet", ".gone", r'line 7, residuals: there is no file "calibration.residuals-[0-9a-f]+.gone"'),
     ],
 )
 def test_a_spoilt_file_is_named_with_its_line(tmp_path, old, new, said):

@@ -26,9 +26,11 @@ def test_sharing_widens_every_interval_and_none_narrows(found):
     xy = neighbours.centres(found.problem.cells.x_m, found.problem.cells.y_m, layout.block, layout.blocks)
     more = neighbours.widened(layout, priors, system, found.parts, xy)
     alone = fit.mixed.covariance(system.dense, priors)
-    np.testing.assert_allclose(alone + more, found.covariance, rtol=1e-6, atol=1e-9)
-    ratio = np.sqrt(np.diag(found.covariance) / np.diag(alone))
+    ratio = np.sqrt(np.diag(alone + more) / np.diag(alone))
     assert ratio.min() > 0.999 and ratio.max() > 1.1
+    # and the fit's own are of variances that are not known either
+    whole = np.sqrt(np.diag(found.covariance) / np.diag(alone + more))
+    assert whole.min() > 0.99 and whole.max() > 1.02
 
 
 def test_the_waves_have_the_covariance_they_are_made_for():

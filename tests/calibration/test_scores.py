@@ -54,10 +54,12 @@ def test_true_spreads_are_found_right_and_wrong_ones_wrong(drawn):
     np.testing.assert_allclose(check["pit"], 0.1, atol=0.02)
     for part, share in check["within"].items():  # of heard cells alone, so only about the nominal
         assert share == pytest.approx(float(part), abs=0.05)
-    share, count = scores.heard_where_promised(cells, median, sd)
-    assert share == pytest.approx(0.9, abs=0.02) and count > 1000
-    tight, _ = scores.heard_where_promised(cells, median, sd / 2)
-    assert tight < 0.85
+    promise = scores.heard_where_promised(cells, median, sd)
+    assert promise.share == pytest.approx(0.9, abs=0.02) and promise.cells > 1000
+    assert promise.low < 0.9 < promise.high < promise.low + 0.05
+    assert scores.heard_where_promised(cells, median, sd / 2).high < 0.85
+    few = scores.heard_where_promised(cells.of(np.arange(40)), median[:40], sd[:40])
+    assert few.high - few.low > promise.high - promise.low
     rows = scores.reliability(cells, median, sd, float(limit) + 5)
     for row in rows:
         if row["cells"] > 50:

@@ -75,7 +75,7 @@ def test_directions_that_were_swapped(cells):
     """Sites differ in power and receiver, so the directions' predictions differ otherwise from site to site."""
     balance = np.linspace(-2.0, 20.0, len(cells.sites))[cells.site]
     swapped = replace(cells, predicted_dbm=cells.predicted_dbm - balance)
-    refused(swapped, "the prediction of talk-out .* that of talk-in: the directions look swapped",
+    refused(swapped, "look exchanged: sites lie .* about the prediction of talk-out .* that of talk-in",
             other_direction_dbm=cells.predicted_dbm)  # fmt: skip
     assert checked(cells, other_direction_dbm=cells.predicted_dbm - balance) == []
 
@@ -86,7 +86,7 @@ def test_two_directions_taken_for_each_other(cells):
     right = cells.predicted_dbm - np.where(talk_in, 12.0, 0.0)
     wrong = cells.predicted_dbm - np.where(talk_in, 0.0, 12.0)
     both = replace(cells, talk_in=talk_in, level_dbm=cells.level_dbm - np.where(talk_in, 12.0, 0.0))
-    said = "each other's: the directions look swapped"
+    said = "look exchanged: talk-in is .* off against talk-out as labelled"
     refused(replace(both, predicted_dbm=wrong), said, other_direction_dbm=right)
     assert checked(replace(both, predicted_dbm=right), other_direction_dbm=wrong) == []
 

@@ -201,3 +201,36 @@ def test_the_store_is_read_where_no_log_is_named(mine, radiocov):
     ran = radiocov("calibrate", mine, "--json", "-q", "--dry-run", "--leave-out", "none")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["provenance"]["logs"][0]["name"].endswith("fleet.sqlite")
+
+
+def test_directions_that_are_right_all_the_same_can_be_trusted(mine, radiocov):
+    with (mine / "project.toml").open("a") as file:
+        file.write("\n[calibration]\ntrust_direction = true\n")
+    ran = radiocov("calibrate", mine, changed(mine, swap), "--dry-run", "-q", "--leave-out", "none")
+    assert ran.code == 0, ran.err
+
+
+def test_simulated_rows_are_named_wherever_the_calibration_is(mine, radiocov):
+    """In the output, the file, the report, and what coverage says of itself."""
+    from radiocov.calibration.files import read_calibration
+    from radiocov.calibration.summary import in_chinese, in_words, summary
+
+    log = changed(mine, lambda row: row | {"flags": "synthetic"})
+    ran = radiocov("calibrate", mine, log, "-q", "--leave-out", "none", "--report", mine / "report.html")
+    assert ran.code == 0, ran.err
+    assert re.search(r"note: [0-9,]+ rows are SIMULATED", ran.out)
+    assert "SYNTHETIC measurements" in (mine / "calibration.toml").read_text("utf-8").split("format")[0]
+    assert "rows are SIMULATED" in (mine / "report.html").read_text("utf-8")
+    about = summary(read_calibration(mine / "calibration.toml"))
+    assert "cells of SYNTHETIC measurements" in in_words(about) and "SYNTHETIC" in in_chinese(about)
+
+
+def test_what_the_import_noticed_goes_with_the_calibration(mine, radiocov):
+    import zipfile
+
+    with zipfile.ZipFile(mine / "day.zip", "w") as archive:
+        archive.write(mine / "drive.csv", "drive.csv")
+        archive.writestr("remarks.txt", "two handsets, battery of 1003 low")
+    ran = radiocov("calibrate", mine, mine / "day.zip", "-q", "--dry-run", "--leave-out", "none")
+    assert ran.code == 0, ran.err
+    assert re.search(r"note: day\.zip: left out: .*remarks\.txt", ran.out)
