@@ -137,8 +137,8 @@ def main() -> None:
             timed("all columns of all rows", options.rows, lambda: sum(1 for _ in numbers(store, Wanted())))
         if options.postgres:
             with Store(options.postgres) as store:
-                to_postgres = timed("CSV to PostgreSQL, end to end", options.rows, lambda: into(options.postgres, path))
-                print(f"PostgreSQL / SQLite: {to_postgres / ours[1]:.1f}")
+                wall = timed("CSV to PostgreSQL, end to end", options.rows, lambda: into(options.postgres, path))
+                print(f"PostgreSQL / SQLite: {wall / ours[1]:.1f}")
                 timed("per-cell figures of all rows", options.rows, lambda: per_cell(store, Wanted()))
 
 
