@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ ASKED_AT_ONCE = 500
 KEYS = ("time_us", "identity", "occurrence")
 WHOLE = ("time_us", "identity", "occurrence", "batch", "row_no", "context")
 Columns = dict[str, Any]
+Item = TypeVar("Item")
 
 
 class _Span(NamedTuple):
@@ -59,7 +60,7 @@ class Blocks:
         self._fetch(rows)
         new = sum(self._add(device, columns) for device, columns in rows.items())
         table = schema.blocks
-        for gone in _in_parts(self._gone):
+        for gone in in_parts(self._gone):
             self._connection.execute(sa.delete(table).where(table.c.id.in_(gone)))
         if self._made and self._connection.dialect.name == "postgresql":
             _copy(self._connection, self._made)
@@ -81,7 +82,7 @@ class Blocks:
     def _find(self, devices: list[int]) -> None:
         """Learn which blocks of handsets are there."""
         table = schema.blocks
-        for some_devices in _in_parts([device for device in devices if device not in self._spans]):
+        for some_devices in in_parts([device for device in devices if device not in self._spans]):
             self._spans |= {device: [] for device in some_devices}
             found = self._connection.execute(
                 sa.select(table.c.device, table.c.first_us, table.c.last_us, table.c.id, table.c.rows)
@@ -106,7 +107,7 @@ class Blocks:
                     break
                 wanted.append(span.id)
         table = schema.blocks
-        for ids in _in_parts(wanted):
+        for ids in in_parts(wanted):
             found = self._connection.execute(sa.select(table.c.id, table.c.data).where(table.c.id.in_(ids)))
             self._data |= dict(found.all())
 
@@ -165,7 +166,7 @@ def _copy(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
             copy.write_row([row[column.name] for column in columns])
 
 
-def _in_parts(numbers: list[int]) -> Iterator[list[int]]:
+def in_parts(numbers: list[Item]) -> Iterator[list[Item]]:
     """Databases take no endless lists."""
     for start in range(0, len(numbers), ASKED_AT_ONCE):
         yield numbers[start : start + ASKED_AT_ONCE]

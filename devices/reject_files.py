@@ -62,12 +62,14 @@ class RejectFile:
             _remove_left_behind(self._partial.parent)
             self._file = _opened(self._partial)
             csv.writer(self._file).writerow(HEADER if not part else (*HEADER, "file"))
-        writer = csv.writer(self._file)
-        for row in table.to_pylist():
-            code = row["code"]
-            cells = [row["row_no"], escaped(row["column"] or ""), escaped(row["value"] or ""), code,
-                     row["reason"] or rejects.text(code), rejects.text(code, "zh")]  # fmt: skip
-            writer.writerow([*cells, escaped(part)] if part else cells)
+        codes = table.column("code").unique().to_pylist()
+        words = {code: (rejects.text(code), rejects.text(code, "zh")) for code in codes}
+        rows = zip(*(table.column(name).to_pylist() for name in ("row_no", *HEADER[1:5])), strict=True)
+        after = (escaped(part),) if part else ()
+        csv.writer(self._file).writerows(
+            (row, escaped(column or ""), escaped(value or ""), code, reason or words[code][0], words[code][1], *after)
+            for row, column, value, code, reason in rows
+        )
         self.rows += table.num_rows
 
     def keep(self) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from devices import schema
-from devices.blocks import ASKED_AT_ONCE, Blocks, Columns, joined, some, sorted_order
+from devices.blocks import Blocks, Columns, in_parts, joined, some, sorted_order
 from devices.draft import Draft
 from devices.records import Record
 
-BUFFER_ROWS = 400_000
+BUFFER_ROWS = 1_000_000
 MOST_ROWS = 3_000_000  # of a log out of order: 0.5 GiB
 FULL_ROWS = 16_000  # a handset; blocks of fewer cost more than they hold
 
@@ -61,9 +62,11 @@ class Writer:
         refs = draft.texts.get("raw_ref")
         if refs is not None and refs != "":
             columns["raw_ref"] = draft.text("raw_ref").to_pylist()
-        for name, start, end in draft.groups():
+        groups = draft.groups()
+        self._add_devices(dict.fromkeys(name for name, _, _ in groups if name not in self.devices))
+        for name, start, end in groups:
             part = {column: values[start:end] for column, values in columns.items()}
-            self._held.setdefault(self._device(name), []).append(part)
+            self._held.setdefault(self.devices[name], []).append(part)
         self._held_rows += n
         return self.flush() if self._held_rows >= min(self._most, self._full * len(self._held)) else 0
 
@@ -76,17 +79,20 @@ class Writer:
             held[device] = columns if order is None else some(columns, order)
         rows, before, self._held_rows = self._held_rows, self._blocks.rewritten, 0
         new = self._blocks.add(held)
-        if self._blocks.rewritten - before > rows // 4:  # a log out of order: the more at once, the less is done again
+        if self._blocks.rewritten - before > rows // 4:
+            # a log out of order: the more at once, the less is done again
             self._most, self._full = min(2 * max(rows, self._most), MOST_ROWS), MOST_ROWS
         return new
 
-    def _device(self, name: str) -> int:
-        if name not in self.devices:
-            made = self.connection.execute(
-                sa.insert(schema.handsets).values(device_id=name, registered=False, state="in service")
-            )
-            self.devices[name] = made.inserted_primary_key[0]
-        return self.devices[name]
+    def _add_devices(self, names: Iterable[str]) -> None:
+        new = [{"device_id": name, "registered": False, "state": "in service"} for name in names]
+        if not new:
+            return
+        table = schema.handsets
+        self.connection.execute(sa.insert(table), new)
+        for part in in_parts([row["device_id"] for row in new]):
+            known = sa.select(table.c.device_id, table.c.id).where(table.c.device_id.in_(part))
+            self.devices |= dict(self.connection.execute(known).all())
 
     def _context_numbers(self, draft: Draft) -> np.ndarray | int:
         coded, same = [], []
@@ -116,9 +122,7 @@ class Writer:
                 digest = hashlib.blake2b(json.dumps(list(row.values())).encode(), digest_size=16)
                 keys[digest.hexdigest()] = values, row
         table = schema.contexts
-        every = list(keys)
-        for start in range(0, len(every), ASKED_AT_ONCE):
-            some_keys = every[start : start + ASKED_AT_ONCE]
+        for some_keys in in_parts(list(keys)):
             found = self.connection.execute(sa.select(table.c.key, table.c.id).where(table.c.key.in_(some_keys)))
             asked |= {keys.pop(key)[0]: number for key, number in found}
         if keys:

@@ -72,6 +72,23 @@ def into(url: str, path: Path) -> None:
         import_file(store, path, Order(Declared(zone="UTC", datum="wgs84")))
 
 
+def small_files(folder: Path, path: Path, files: int, rows: int = 5000) -> None:
+    """Time of a file of few rows of twenty handsets, in a store that stays open, as the service's."""
+    with path.open("rb") as log:
+        header = log.readline()
+        parts = [header + b"".join(itertools.islice(log, rows)) for _ in range(files)]
+    walls, cpu = [], time.process_time()
+    with Store(folder / "small.sqlite") as store:
+        for number, part in enumerate(parts):
+            one = folder / f"small{number}.csv"
+            one.write_bytes(part)
+            start = time.perf_counter()
+            import_file(store, one, Order(Declared(zone="UTC", datum="wgs84")))
+            walls.append(time.perf_counter() - start)
+    cpu = (time.process_time() - cpu) / files
+    print(f"a file of {rows:,} rows: {1e3 * sorted(walls)[files // 2]:.1f} ms, {1e3 * cpu:.1f} ms of a core")
+
+
 def memory_mib(path: Path) -> float:
     """Most resident memory of a process that does nothing but import a file into a new store; on Linux."""
     code = (
@@ -114,12 +131,14 @@ def main() -> None:
             print(f"{store.path.stat().st_size / options.rows:.0f} bytes a row on disk")
             again = Path(folder) / "again.csv"
             again.write_bytes(path.read_bytes() + b"\n")
+            small_files(Path(folder), path, min(40, options.rows // 5000))
             timed("the same rows again, all known", options.rows, lambda: into(f"{folder}/0.sqlite", again))
             timed("per-cell figures of all rows", options.rows, lambda: per_cell(store, Wanted()))
             timed("all columns of all rows", options.rows, lambda: sum(1 for _ in numbers(store, Wanted())))
         if options.postgres:
             with Store(options.postgres) as store:
-                timed("CSV to PostgreSQL, end to end", options.rows, lambda: into(options.postgres, path))
+                wall = timed("CSV to PostgreSQL, end to end", options.rows, lambda: into(options.postgres, path))
+                print(f"PostgreSQL / SQLite: {wall / ours[1]:.1f}")
                 timed("per-cell figures of all rows", options.rows, lambda: per_cell(store, Wanted()))
 
 
