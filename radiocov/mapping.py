@@ -43,14 +43,15 @@ Judged = list[tuple[Compliance, StateResults]]
 
 
 def write_map(
-    inputs: Inputs, judged: Judged, path: Path, lang: str = "en", measured: MapMeasured | None = None
-) -> Path:
+    inputs: Inputs, judged: Judged, path: Path, lang: str = "en", measured: MapMeasured | None = None,
+    basemap: dict[str, str] | None = None,
+) -> Path:  # fmt: skip
     """Write the self-contained page; its file appears whole or not at all. Returns the path.
 
-    measured: from `radiocov.mappoints.measured_cells`.
+    measured: from `radiocov.mappoints.measured_cells`; basemap: from `radiocov.maps.basemap`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return build_page(map_data(inputs, judged, measured), lang, path)
+    return build_page(map_data(inputs, judged, measured), lang, path, basemap=basemap)
 
 
 def map_data(inputs: Inputs, judged: Judged, measured: MapMeasured | None = None) -> MapData:

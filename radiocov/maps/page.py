@@ -12,6 +12,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from radiocov.maps.basemap import origin
 from radiocov.maps.catalogue import catalogue
 from radiocov.maps.data import MapData
 from radiocov.maps.figure import build_figure
@@ -22,7 +23,7 @@ MAX_PAGE_BYTES = 15_000_000
 MIN_PLANE_BYTES = 1_000_000
 FIXED_BYTES = 500_000  # scripts, words, tables, control points
 SCRIPTS = ("codec.js", "model.js", "planes.js", "view.js", "mapview.js", "cards.js", "profile.js", "panel.js",
-           "tools.js", "picture.js", "app.js")  # fmt: skip
+           "tools.js", "picture.js", "filebasemap.js", "app.js")  # fmt: skip
 SEALED = ("default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
           "font-src data:; worker-src blob:")  # fmt: skip
 
@@ -32,15 +33,16 @@ def build_page(
     lang: str = "en",
     path: str | os.PathLike[str] = "map.html",
     max_bytes: int = MAX_PAGE_BYTES,
+    basemap: dict[str, str] | None = None,
 ) -> Path:
     """Writes the map of `data` to `path` and returns the path.
 
     lang: language the page opens in, "en" or "zh"; the reader can switch. max_bytes: rasters are thinned
-    (every 2nd, 3rd... pixel, said on the page) until the page is about that size. The file appears only when
-    whole.
+    (every 2nd, 3rd... pixel, said on the page) until the page is about that size. basemap: of
+    `radiocov.maps.basemap`, offered to who is online and asks for it. The file appears only when whole.
     """
     target = Path(path)
-    text = render_page(data, lang, max_bytes)
+    text = render_page(data, lang, max_bytes, basemap)
     handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
@@ -55,17 +57,20 @@ def build_page(
     return target
 
 
-def render_page(data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES) -> str:
+def render_page(
+    data: MapData, lang: str, max_bytes: int = MAX_PAGE_BYTES, basemap: dict[str, str] | None = None
+) -> str:
     plotly = get_plotlyjs()
     about_heights, height_planes = heights(data)
     rough = len(build_figure(data, data.grid.resolution_m).to_json()) + sum(map(len, height_planes)) + FIXED_BYTES
     store, index, stride = encode_page(data, max(max_bytes - len(plotly) - rough, MIN_PLANE_BYTES))
     figure = build_figure(data, data.grid.resolution_m * stride)
-    content = payload(data, index, stride) | {"heights": about_heights}
+    content = payload(data, index, stride) | {"heights": about_heights, "basemap": basemap}
+    policy = SEALED.replace("img-src", f"img-src {origin(basemap['address'])}") if basemap else SEALED
     planes = [(f"plane-{i}", text) for i, text in enumerate(store.base64())]
     planes += [(f"heights-{i}", text) for i, text in enumerate(height_planes)]
     held = "\n".join(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in planes)
-    return fill_page(data, lang, figure.to_json(), content, SCRIPTS, f"<script>{plotly}</script>", SEALED, held)
+    return fill_page(data, lang, figure.to_json(), content, SCRIPTS, f"<script>{plotly}</script>", policy, held)
 
 
 def fill_page(

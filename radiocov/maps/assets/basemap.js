@@ -1,7 +1,5 @@
 // A basemap from the internet, only when someone asks for one.
 
-// Hosts whose tiles are in GCJ-02 or BD-09: everything of ours, in WGS 84, lies 100 to 700 m off on them.
-const SHIFTED = /(amap|autonavi|gaode|qq|tencent|baidu|bdimg|google\.cn|gtimg|sogou|huawei|geoq)\b/i;
 const OPEN_MAP = { address: 'https://tile.openstreetmap.org/{z}/{x}/{y}.png', credit: '© OpenStreetMap contributors' };
 const basemap = { address: '', credit: '' };
 

@@ -44,7 +44,7 @@ async function refreshLayer() {
 }
 
 function refreshPictures() {
-  return Plotly.relayout(plot, { 'images[0].opacity': choice.overlays.relief ? 1 : 0, 'images[1].opacity': choice.opacity });
+  return Plotly.relayout(plot, { 'images[0].opacity': choice.overlays.relief ? (basemapOn ? 0.35 : 1) : 0, 'images[1].opacity': choice.opacity });
 }
 
 // --- view -----------------------------------------------------------------------------------------------------
@@ -73,6 +73,7 @@ function decorate() { // scale bar, north, sharpness of the pixels
   const [lon, lat] = lonLat(cx, cy), [lon2, lat2] = lonLat(cx, cy + GRID.step);
   const turn = (Math.atan2((lon2 - lon) * Math.cos((lat * Math.PI) / 180), lat2 - lat) * 180) / Math.PI;
   document.getElementById('north').style.transform = `rotate(${(-turn).toFixed(1)}deg)`;
+  drawBasemap();
 }
 
 function refreshNames(force) {
