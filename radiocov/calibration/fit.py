@@ -34,6 +34,7 @@ SAME = 2e-3  # relative change of every standard deviation in a round (of those 
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
 MOST_UNSURE = 0.5  # of the logarithm of a standard deviation
+ENOUGH = 100.0  # effects, from which their standard deviation is known within 7 %
 FEW_STEPS = 3
 BLOCKS_M = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 FIRST_BLOCK = 2
@@ -223,7 +224,7 @@ def solve(
     if not state.settled:
         raise _unsettled(f"no further rise was found after {state.steps} steps")
     spread = mixed.covariance(system.dense, priors)
-    whole, effects = spread, np.diag(spread)
+    whole = spread
     parts, told = neighbours.Shared(0.0, 0.0, problem.block_m), (0.0, 0.0)
     if layout.places:
         xy = neighbours.centres(cells.x_m, cells.y_m, layout.block, layout.blocks)
@@ -236,7 +237,7 @@ def solve(
             for v, prior in ((v_place, priors.place), (v_common, priors.common))
         )
     if same == SAME:
-        whole = whole + _of_variances(problem, variances, state, effects, told) - spread
+        whole = whole + _of_variances(problem, variances, state, spread, told)
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
@@ -247,13 +248,14 @@ def solve(
     return Found(problem, variances, state, whole, information, parts, told, evidence, rounds, steps + state.steps)
 
 
-def _of_variances(problem: Setup, at: Variances, state: mixed.State, effects: np.ndarray, told) -> np.ndarray:
-    """Covariance of the dense effects over what is not known of the variances: its mean, and how the effects move.
+def _of_variances(problem: Setup, at: Variances, state: mixed.State, spread: np.ndarray, told) -> np.ndarray:
+    """What is not known of the variances adds to the covariance of the dense effects, given them `spread`: the mean
+    over them, and how the effects move.
 
     The logarithm of a standard deviation that n effects tell of is uncertain by 1 / sqrt(2 n); a cubature of two
     points for each one takes the mean over all (as an unscented transform does).
     """
-    layout = problem.layout
+    layout, effects = problem.layout, np.diag(spread)
     steps: list[tuple[int, float]] = []
     for k, (first, count, sd, random) in enumerate(
         zip(layout.first, layout.counts, at.groups, problem.groups, strict=True)
@@ -263,6 +265,7 @@ def _of_variances(problem: Setup, at: Variances, state: mixed.State, effects: np
             steps.append((k, n))
     if layout.places:
         steps += [(len(at.groups) + k, n + SHARED.weight) for k, n in enumerate(told)]
+    steps = [(number, n) for number, n in steps if n < ENOUGH]
     total = np.zeros((layout.size, layout.size))
     for number, n in steps:
         length = min(1.0 / math.sqrt(2 * n), MOST_UNSURE) * math.sqrt(len(steps))
@@ -275,7 +278,7 @@ def _of_variances(problem: Setup, at: Variances, state: mixed.State, effects: np
                 layout, problem.observed, priors, begin, problem.scale(trial), trial.freedom, FEW_STEPS
             )
             off = moved.theta - state.theta
-            total += (mixed.covariance(system.dense, priors) + np.outer(off, off)) / (2 * len(steps))
+            total += (mixed.covariance(system.dense, priors) - spread + np.outer(off, off)) / (2 * len(steps))
     return total
 
 

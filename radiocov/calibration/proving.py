@@ -42,9 +42,9 @@ class Proof:
 
 
 def predictor(like: Calibration, crs: str, stated: Mapping[str, float] | None = None) -> Predictor:
-    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose side of blocks and
-    covariance of the field are taken over where cells are many, which saves the search for them; where they are few,
-    and these figures of the whole would flatter, all is found anew."""
+    """The whole of it, field and all, as it would be made of other cells. like: a calibration whose side of blocks
+    and covariance of the field are taken over where cells are many, which saves the search for them; where they are
+    few, and these figures of the whole would flatter, all is found anew."""
 
     def predict(train: Cells, test: Cells) -> tuple[np.ndarray, np.ndarray]:
         few = len(train) <= SEARCHED
