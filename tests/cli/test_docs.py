@@ -149,7 +149,9 @@ def test_the_profile_that_is_shown_is_taken(here):
 
 def test_the_five_steps_of_the_readme(here, radiocov, tmp_path, monkeypatch):
     steps = [command for command in in_passing("README.md") if command not in NOT_RUN]
-    assert [command.split()[1] for command in steps] == ["init", "budget", "check", "coverage", "targets", "map"]
+    assert [command.split()[1] for command in steps] == [
+        "init", "budget", "check", "coverage", "targets", "map", "plan",
+    ]  # fmt: skip
     shutil.copytree(here / "my-network", tmp_path / "filled")
     monkeypatch.chdir(tmp_path)
     run_all(radiocov, steps[:1])
