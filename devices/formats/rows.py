@@ -59,7 +59,7 @@ def read_rows(blocks: Iterable[Lines], names: list[str], delimiter: str, wanted:
             block = Lines(carried + block.data, first, block.bad, block.ended, block.last)
         quoted = b'"' in block.data
         result = Rows({}, np.array([], np.int64), list(block.bad))
-        data, carried = _closed_lines(block, result) if quoted else (block.data, b"")
+        data, carried = _closed_lines(block, delimiter, result) if quoted else (block.data, b"")
         if len(names) > 1 and not data.isspace() and data:
             result.columns, ragged = table.read(data, quoted, as_text=not block.ended)
         else:
@@ -192,7 +192,7 @@ def _number_lines(block: Lines, result: Rows, read: int) -> None:
         result.numbers = result.numbers[block.filled]
 
 
-def _closed_lines(block: Lines, result: Rows) -> tuple[bytes, bytes]:
+def _closed_lines(block: Lines, delimiter: str, result: Rows) -> tuple[bytes, bytes]:
     """(lines that are filled and whose quotes are closed, those to be carried on); the rest goes to the result."""
     texts = block.texts
     lines, numbers, blank, carried = [], [], -len(block.bad), b""
@@ -209,11 +209,15 @@ def _closed_lines(block: Lines, result: Rows) -> tuple[bytes, bytes]:
             if still_open and opens and end == len(texts) and not block.last and end - at < JOINED_LINES:
                 carried = b"\n".join(texts[at:]) + b"\n"
                 break
-            if still_open or not opens:
+            if still_open or not opens or _ends_in_quotes(line, delimiter):
                 text = texts[at].decode("utf-8", "replace")[:200]
                 result.bad.append((block.first_number + at, text, "quote_open"))
                 at += 1
                 continue
+        elif b'"' in line and _ends_in_quotes(line, delimiter):  # 0","
+            result.bad.append((block.first_number + at, line.decode("utf-8", "replace")[:200], "quote_open"))
+            at += 1
+            continue
         if line:
             lines.append(line)
             numbers.append(block.first_number + at)
@@ -223,6 +227,25 @@ def _closed_lines(block: Lines, result: Rows) -> tuple[bytes, bytes]:
     result.skip("blank", max(0, blank))
     result.numbers = np.array(numbers, np.int64)
     return b"".join(one + b"\n" for one in lines), carried
+
+
+def _ends_in_quotes(line: bytes, delimiter: str) -> bool:
+    """Whether a line ends inside a quoted cell as pyarrow reads it: quotes open at the beginning of a cell alone."""
+    at, between = 0, delimiter.encode()
+    while True:
+        if line[at : at + 1] == b'"':
+            at += 1
+            while True:
+                at = line.find(b'"', at)
+                if at < 0:
+                    return True
+                if line[at + 1 : at + 2] != b'"':
+                    break
+                at += 2
+        at = line.find(between, at)
+        if at < 0:
+            return False
+        at += 1
 
 
 def _is_quoted_over_lines(line: bytes) -> bool:

@@ -291,6 +291,15 @@ def test_an_empty_status_is_unknown_and_never_null(tmp_path):
     assert found.column("role").to_pylist() == ["serving", "neighbour"]
 
 
+def test_a_quote_that_opens_the_last_cell_costs_its_own_line(tmp_path):
+    good = "2025-11-29T08:00:00Z,7,41.8,123.4,-80"
+    path = tmp_path / "log.csv"
+    for odd in ('0","', '1,2,"",""', '2025-11-29T08:00:00Z,7,41.8,a","b', '"x"","'):
+        path.write_text(f"time,device_id,lat,lon,rssi_dbm\n{good}\n{odd}\n{good}\n")
+        found, rejects, _ = read(path)
+        assert found.column("rssi_dbm").to_pylist() == [-80.0, -80.0] and len(rejects) == 1, odd
+
+
 cells = st.one_of(
     st.sampled_from(["2025-11-29T08:00:00Z", "-80", "41.8", "123.4", "A1", "", "-", '"', ",", ";", "\r", "\n", "=1",
                      "99"]),
