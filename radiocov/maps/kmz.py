@@ -135,7 +135,7 @@ def _region(tile: _Tile) -> str:
 
 
 def _tile_kml(tile: _Tile, children: Sequence[_Tile]) -> bytes:
-    picture = (f"<GroundOverlay><drawOrder>{tile.level}</drawOrder>{_region(tile)}<Icon><href>../../{tile.name}.png"
+    picture = (f"<GroundOverlay>{_region(tile)}<drawOrder>{tile.level}</drawOrder><Icon><href>../../{tile.name}.png"
                f"</href></Icon><LatLonBox>{_box(tile)}</LatLonBox></GroundOverlay>\n")  # fmt: skip
     links = "".join(
         f"<NetworkLink>{_region(child)}<Link><href>../../{child.name}.kml</href>"
@@ -159,8 +159,8 @@ def _document(
     marks = "\n".join(_site(site) for site in sites)
     return f"""{HEAD}<Document>
 <name>{name}</name>
-<description><![CDATA[{about}]]></description>
 <open>1</open>
+<description><![CDATA[{about}]]></description>
 <ScreenOverlay><name>{escape(say["legend"])}</name><Icon><href>legend.png</href></Icon>
 <overlayXY x="0" y="1" xunits="fraction" yunits="fraction"/>
 <screenXY x="0.01" y="0.98" xunits="fraction" yunits="fraction"/>

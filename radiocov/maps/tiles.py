@@ -5,6 +5,7 @@ Addresses, relative to the page (`radiocov.maps.service`), which asks for nothin
 - ``tiles/{state}/{layer}/{z}/{x}/{y}.png``: `tile_png`
 - ``api/point?state=&lon=&lat=``: `point_at` as JSON
 - ``api/profile?site=&lon=&lat=``: `radiocov.pathview.view_path(...).to_dict()` as JSON
+- ``api/cells?west=&south=&east=&north=``: figures of measured cells, the service's own, once someone asks for them
 - ``plotly.js``: `radiocov.maps.service.plotly_script`
 """
 

@@ -3,8 +3,8 @@
 Teams upload files all at once while readers look at the map: errors, rows lost and doubled, times of map requests.
 Then the server is killed again and again during uploads: after each start everything acknowledged has to be there,
 in the end every row once. On SQLite, and on PostgreSQL where its programs are installed. By default 10 teams with 20
-files; --full is 50 teams with 100 files of 5,000 rows and ten kills, 25 million rows, about half an hour on each
-store with two free cores. Exit code 1 where anything is lost, doubled or refused.
+files; --full is 50 teams with 100 files of 5,000 rows and ten kills, 25 million rows, some ten minutes on each
+store with two cores. Exit code 1 where anything is lost, doubled or refused.
 """
 
 from __future__ import annotations

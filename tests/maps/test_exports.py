@@ -182,6 +182,45 @@ def test_a_kmz_says_what_it_is_and_its_sites_are_read_by_gdal(kmz):
     assert len(shapes) == 2
 
 
+#: the order in which the schema of KML 2.2 (OGC 07-147r2) has what stands in each element
+FEATURE = ("name", "visibility", "open", "Snippet", "description", "styleUrl", "Style", "Region")
+ORDER = {
+    "kml": ("Document",),
+    "Document": (*FEATURE, "Placemark", "NetworkLink", "Folder", "GroundOverlay", "ScreenOverlay"),
+    "Folder": (*FEATURE, "Placemark"), "Placemark": (*FEATURE, "Point"), "NetworkLink": (*FEATURE, "Link"),
+    "GroundOverlay": (*FEATURE, "color", "drawOrder", "Icon", "LatLonBox"),
+    "ScreenOverlay": (*FEATURE, "color", "drawOrder", "Icon", "overlayXY", "screenXY", "rotationXY", "size"),
+    "Region": ("LatLonAltBox", "Lod"), "LatLonAltBox": ("north", "south", "east", "west"),
+    "LatLonBox": ("north", "south", "east", "west", "rotation"), "Lod": ("minLodPixels", "maxLodPixels"),
+    "Link": ("href", "refreshMode", "viewRefreshMode"), "Icon": ("href",), "Style": ("ListStyle",),
+    "ListStyle": ("listItemType", "bgColor", "ItemIcon"), "ItemIcon": ("state", "href"), "Point": ("coordinates",),
+}  # fmt: skip
+ANY_ORDER = {"Placemark", "NetworkLink", "Folder", "GroundOverlay", "ScreenOverlay"}  # features of a container
+
+
+def test_a_kmz_keeps_to_the_schema(kmz):
+    with zipfile.ZipFile(kmz[0]) as archive:
+        for name in (name for name in archive.namelist() if name.endswith(".kml")):
+            for node in ElementTree.fromstring(archive.read(name)).iter():
+                inside = [child.tag.removeprefix(KML) for child in node]
+                order = ORDER.get(node.tag.removeprefix(KML), ())
+                assert set(inside) <= set(order), (name, node.tag, inside)
+                ranked = [order.index(tag) for tag in inside if tag not in ANY_ORDER]
+                assert ranked == sorted(ranked), (name, node.tag, inside)
+
+
+def test_a_style_is_what_qgis_reads_of_a_palette(results, tmp_path):
+    """Elements and attributes that QgsPalettedRasterRenderer::create and QgsRasterRenderer::readXml look for."""
+    layer = render.Layer("coverage", "handheld", "both")
+    _, qml = write_geotiff(results, layer, tmp_path / "layer.tif", "en", quiet)
+    root = ElementTree.fromstring(qml.read_text("utf-8"))
+    renderer = root.find("pipe/rasterrenderer")
+    assert root.tag == "qgis" and renderer.get("type") == "paletted" and renderer.get("band") == "1"
+    assert 0 < float(renderer.get("opacity")) <= 1 and renderer.get("alphaBand") == "-1"
+    for entry in renderer.findall("colorPalette/paletteEntry"):
+        assert entry.get("alpha") == "255" and int(entry.get("value")) > 0 and entry.get("label")
+
+
 def test_the_same_run_gives_the_same_kmz(kmz, results, tmp_path):
     again = write_kmz(results, kmz[1], tmp_path / "again.kmz", "zh", "试验网", [
         KmzSite("<A&B>", 123.05, 41.97, [("Power", "47 dBm")]), KmzSite("Zwei", 123.6, 41.8, [])], quiet)  # fmt: skip

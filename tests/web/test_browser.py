@@ -105,10 +105,11 @@ def test_a_manager_sees_map_and_targets_and_nothing_to_change(person):
 
 def test_the_map_shows_what_was_measured_and_is_left_by_its_bar(person, served, ways):
     """Cells of one handset's few samples are an engineer's alone to see."""
-    far = [row.replace("123.4", "123.1") for row in ways.rows(15, "ALONE", start=5000)]
-    log = ways.log(*ways.rows(600, "SHOWN"), *far)
+    near = [row.replace("41.8", "40.9").replace("123.4", "122.95") for row in ways.rows(600, "SHOWN")]
+    far = [row.replace("41.8", "40.9").replace("123.4", "123.1") for row in ways.rows(15, "ALONE")]
+    log = ways.log(*near, *far)
     assert ways.bring(served.client("field", "Cells"), log.encode())["state"] == "done"
-    box = "west=123&south=41&east=124&north=42"
+    box = "west=122.9&south=40.8&east=123.2&north=41"
     manager = served.client("manager")
     ways.until(lambda: manager.get(f"/api/v1/cells?{box}").json()["held_back"])
     seen = {}

@@ -100,6 +100,8 @@ def test_sessions_rates_and_addresses_are_those_of_people(proxied):
         assert cookie.startswith("__Host-radiocov=") and "Secure" in cookie
         assert answer.headers["strict-transport-security"] and browser.get("/api/v1/session").json()["name"] == "Wang"
         assert browser.get("/metrics").status_code == 403  # of nginx: not from the monitoring network
+        assert browser.get("/assets/trackmap.js").headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in browser.get("/measured").headers
         headers = {"Authorization": f"Bearer {server.token('engineer')}"}
         made = browser.post("/api/v1/tokens", json={"name": "Team", "role": "field"}, headers=headers)
     assert made.json()["address"].startswith(f"{url}/login#token=")

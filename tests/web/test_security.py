@@ -87,6 +87,15 @@ def test_a_revoked_token_ends_its_sessions_at_once(server):
     assert program.get("/api/v1/session").status_code == browser.get("/api/v1/session").status_code == 401
 
 
+def test_a_token_revoked_on_the_command_line_ends_within_a_second(server, ways, radiocov):
+    leaver = server.client("manager", "Leaver two")
+    assert leaver.get("/api/v1/session").status_code == 200
+    listed = server.client("admin").get("/api/v1/tokens").json()
+    number = next(token["id"] for token in listed if token["name"] == "Leaver two")
+    assert radiocov("service", "token", "revoke", server.folder, number).code == 0
+    ways.until(lambda: leaver.get("/api/v1/session").status_code == 401, auth.HELD_S + 2.0)
+
+
 def test_an_expired_token_opens_nothing(server):
     secret = server.token("field", "Expired", days=1e-9)
     assert server.client("field", "Expired").get("/api/v1/session").status_code == 401

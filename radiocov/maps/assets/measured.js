@@ -1,7 +1,7 @@
 // What teams measured, in squares that the service sums up: asked for while they are shown, for what is in view.
 
 const SILENT_COLOUR = '#3a3a3a';
-let cellsAsked = 0;
+let cellsAsked = 0, cellsSaid = '';
 
 function cellSquare([lat, lon, level, samples, silent], side) {
   const high = side / 111195 / 2, wide = high / Math.cos((lat * Math.PI) / 180);
@@ -14,7 +14,7 @@ function cellSquare([lat, lon, level, samples, silent], side) {
 async function refreshCells() {
   const map = mapObject(), mine = ++cellsAsked;
   if (map.getLayer('cells')) map.setLayoutProperty('cells', 'visibility', choice.overlays.cells ? 'visible' : 'none');
-  if (!choice.overlays.cells) return;
+  if (!choice.overlays.cells) { cellsSaid = ''; return; }
   const v = view();
   const [west, south] = lonLat(v.x0, v.y0), [east, north] = lonLat(v.x1, v.y1);
   let found;
@@ -33,6 +33,8 @@ async function refreshCells() {
     map.addLayer({ id: 'cells', type: 'fill', source: 'cells', paint: { 'fill-color': ['get', 'colour'], 'fill-outline-color': '#ffffff' } }, first);
   }
   plot.dataset.cells = found.cells.length;
-  const held = found.held_back ? ` ${t('cells_held', { n: found.held_back })}` : '';
-  say(found.cells.length ? t('cells_shown', { side: found.side_m }) + held : t('cells_none') + held);
+  const what = found.cells.length ? t('cells_shown', { side: found.side_m }) : t('cells_none');
+  if (what === cellsSaid) return; // not at every move
+  cellsSaid = what;
+  say(found.held_back ? `${what} ${t('cells_held', { n: found.held_back })}` : what);
 }
