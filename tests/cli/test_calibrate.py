@@ -279,8 +279,8 @@ def test_a_calibration_that_is_interrupted_leaves_no_file(mine):
 
     before = {p.name for p in mine.iterdir()}
     with subprocess.Popen(
-        [sys.executable, "-c", "from radiocov.cli import main; main()", "calibrate", str(mine), str(mine / "drive.csv"),
-         "--report", str(mine / "report.html")],
+        [sys.executable, "-c", "from radiocov.cli import main; main()", "calibrate", str(mine),
+         str(mine / "drive.csv"), "--report", str(mine / "report.html")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as running:  # fmt: skip
         seen = ""
