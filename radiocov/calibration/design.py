@@ -60,6 +60,7 @@ CLASSES = Group(4.0, 2.0, "clutter classes of one model differ by some 4 dB afte
 SITES = Group(3.0, 2.0, "antenna, cable and surroundings of a site: some 3 dB")
 DEVICES = Group(2.0, 2.0, "handsets of a type read within some 2 dB of each other")
 DAYS = Group(2.0, 2.0, "a site and what is heard of it drift from day to day by some 2 dB")
+SHARED = Group(3.0, 0.1, "neighbours share some 3 dB")
 SIGMA = Group(7.0, 4.0, "published spreads about a tuned model: 6 to 9 dB")
 UNKNOWN_ZERO_DB = 1000.0  # a receiver of relative levels: its zero is anywhere, and no class has to stand in for it
 

@@ -18,12 +18,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from radiocov.calibration import design, mixed, neighbours
-from radiocov.calibration.design import SIGMA, UNKNOWN_ZERO_DB, Column
+from radiocov.calibration.design import SHARED, SIGMA, UNKNOWN_ZERO_DB, Column
 from radiocov.calibration.errors import CalibrationError
 from radiocov.calibration.likelihood import cell_terms, normal_equivalent
 from radiocov.calibration.model import NONE, Calibration, Cells
 from radiocov.calibration.outcome import calibration_of
 from radiocov.calibration.support import without_terrain
+from radiocov.calibration.unsure import of_variances
 from radiocov.problems import Problem
 
 FREEDOMS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, math.inf)
@@ -33,13 +34,9 @@ TAILS_FOR = 60  # rounds in which the freedom of the tails may still change
 SAME = 2e-3  # relative change of every standard deviation in a round (of those below 1 dB in dB)
 ROUGHLY = 0.02  # the same, while blocks are chosen
 AHEAD = 1.5  # small variances creep: go further than the fixed point says
-MOST_UNSURE = 0.5  # of the logarithm of a standard deviation
-ENOUGH = 100.0  # effects, from which their standard deviation is known within 7 %
-FEW_STEPS = 3
 BLOCKS_M = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 FIRST_BLOCK = 2
 CHOOSING_CELLS = 20_000  # enough to choose the side of blocks
-SHARED = design.Group(3.0, 0.1, "neighbours share some 3 dB")
 
 
 @dataclass
@@ -237,7 +234,7 @@ def solve(
             for v, prior in ((v_place, priors.place), (v_common, priors.common))
         )
     if same == SAME:
-        whole = whole + _of_variances(problem, variances, state, spread, told)
+        whole = whole + of_variances(problem, variances, state, spread, told)
     free = ~priors.pinned
     log_det = system.log_det + float(np.linalg.slogdet(system.dense[np.ix_(free, free)])[1])
     evidence = height - 0.5 * log_det - 0.5 * float(np.sum(np.log(priors.variance[free])))
@@ -246,40 +243,6 @@ def solve(
         evidence -= 0.5 * (layout.places * math.log(priors.place) + layout.blocks * math.log(priors.common))
     information = observed.weight * terms[2]
     return Found(problem, variances, state, whole, information, parts, told, evidence, rounds, steps + state.steps)
-
-
-def _of_variances(problem: Setup, at: Variances, state: mixed.State, spread: np.ndarray, told) -> np.ndarray:
-    """What is not known of the variances adds to the covariance of the dense effects, given them `spread`: the mean
-    over them, and how the effects move.
-
-    The logarithm of a standard deviation that n effects tell of is uncertain by 1 / sqrt(2 n); a cubature of two
-    points for each one takes the mean over all (as an unscented transform does).
-    """
-    layout, effects = problem.layout, np.diag(spread)
-    steps: list[tuple[int, float]] = []
-    for k, (first, count, sd, random) in enumerate(
-        zip(layout.first, layout.counts, at.groups, problem.groups, strict=True)
-    ):
-        if not random.open_zero:
-            n = float(np.sum(1 - np.minimum(effects[first : first + count] / sd**2, 1.0))) + random.prior.weight
-            steps.append((k, n))
-    if layout.places:
-        steps += [(len(at.groups) + k, n + SHARED.weight) for k, n in enumerate(told)]
-    steps = [(number, n) for number, n in steps if n < ENOUGH]
-    total = np.zeros((layout.size, layout.size))
-    for number, n in steps:
-        length = min(1.0 / math.sqrt(2 * n), MOST_UNSURE) * math.sqrt(len(steps))
-        for by in (math.exp(length), math.exp(-length)):
-            sizes = np.array([*at.groups, at.place, at.common])
-            sizes[number] *= by
-            trial = Variances(sizes[:-2].tolist(), *sizes[-2:].tolist(), at.sigma, at.freedom)
-            priors, begin = problem.priors(trial), mixed.State(state.theta, state.place, state.common)
-            moved, system, _, _ = mixed.climb(
-                layout, problem.observed, priors, begin, problem.scale(trial), trial.freedom, FEW_STEPS
-            )
-            off = moved.theta - state.theta
-            total += (mixed.covariance(system.dense, priors) - spread + np.outer(off, off)) / (2 * len(steps))
-    return total
 
 
 def _halfway(before: Variances, after: Variances) -> Variances:

@@ -168,7 +168,7 @@ class MapCalibration:
             "fixed": {k: e.value for k, e in c.fixed.items()}, "covariance": np.asarray(c.covariance).tolist(),
             "classes": {k: e.value for k, e in c.classes.items()}, "sites": {k: e.value for k, e in c.sites.items()},
             "sigma": {k: e.value for k, e in c.sigma_db.items()}, "site_db": c.site_db,
-            "field": dataclasses.asdict(c.field), "validity": c.validity,
+            "day_db": c.day_db, "field": dataclasses.asdict(c.field), "validity": c.validity,
         }  # fmt: skip
 
     def about(self, sites: tuple[str, ...]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radiocov.calibration import show
-from radiocov.calibration.model import NONE
+from radiocov.calibration.model import NONE, Calibration
 from radiocov.calibration.proving import CALIBRATED
 from radiocov.calibration.validate import HeldOut
+from radiocov.report import sentences
 from radiocov.report.document import _asset
 from radiocov.report.graphs import DIVERGING, FILL, Graph, medians, residual_map
 from radiocov.report.words import Words, table
@@ -121,9 +122,13 @@ def _by_class(w: Words, made: Made, one: HeldOut) -> str:
         mine = cells.clutter[at] == k
         for values, shift, colour in ((before, -0.2, BEFORE), (after, 0.2, FILL)):
             graph.bar(place + shift, *np.quantile(values[mine], [0.16, 0.5, 0.84]), 0.16, colour)
-    labels = {c.name: c.label_zh if w.lang == "zh" else c.label_en for c in made.ground.classes}
+    labels = _labels(w, made)
     names = [(float(i), labels.get(cells.classes[k], cells.classes[k])[:14]) for i, k in enumerate(kinds)]
     return _figure(graph.svg(w("cal_graph_class"), names), w("cal_by_class_note"))
+
+
+def _labels(w: Words, made: Made) -> dict[str, str]:
+    return {c.name: c.label_zh if w.lang == "zh" else c.label_en for c in made.ground.classes}
 
 
 def _map(w: Words, made: Made, one: HeldOut) -> str:
@@ -165,10 +170,18 @@ def _why(w: Words, step: Any) -> str:
 
 def _parameters(w: Words, made: Made) -> str:
     _, rows = show.parameters(made)
-    rows = [[w.known("cal_parameter", row[0]), *map(escape, row[1:5]), w.known("cal_status", row[5]), escape(row[6])]
-            for row in rows]  # fmt: skip
+    rows = [[w.known("cal_parameter", row[0]), *map(escape, row[1:5]), w.known("cal_status", row[5]),
+             _said(w, row[6])] for row in rows]  # fmt: skip
     head = [w(f"cal_{key}") for key in ("parameter", "value", "within", "cells", "unit", "status", "reason")]
-    return table(head, rows, {1, 2, 3}, "small") + f"<p>{escape(show.field_line(made.calibration))}</p>"
+    return table(head, rows, {1, 2, 3}, "small") + f"<p>{escape(_field(w, made.calibration))}</p>"
+
+
+def _said(w: Words, text: str) -> str:
+    return escape(sentences.in_chinese(text) if w.lang == "zh" else text)
+
+
+def _field(w: Words, c: Calibration) -> str:
+    return sentences.field_in_chinese(c) if w.lang == "zh" else show.field_line(c)
 
 
 def _groups(w: Words, made: Made) -> str:
@@ -182,7 +195,7 @@ def _groups(w: Words, made: Made) -> str:
         html.append(table(head, body, {2, 3, 4, 5}, "small"))
     for name in ("sites", "devices"):
         _, rows = show.effects(getattr(made.calibration, name))
-        body = [[*map(escape, row[:4]), w.known("cal_status", row[4]), escape(row[5])] for row in rows]
+        body = [[*map(escape, row[:4]), w.known("cal_status", row[4]), _said(w, row[5])] for row in rows]
         head = [w(f"cal_{name}"), "dB", *(w(f"cal_{key}") for key in ("within", "cells", "status", "reason"))]
         html.append(table(head, body, {1, 2, 3}, "small"))
     return "".join(html)
@@ -190,20 +203,20 @@ def _groups(w: Words, made: Made) -> str:
 
 def _notes(w: Words, made: Made) -> str:
     notes = made.calibration.advice
-    items = "".join(f"<li>{escape(text)}</li>" for text in notes)
+    items = "".join(f"<li>{_said(w, text)}</li>" for text in notes)
     return f"<ul>{items}</ul>" if notes else f"<p>{w('none')}</p>"
 
 
 def _provenance(w: Words, made: Made) -> str:
     c, seen = made.calibration, made.calibration.validity
-    about = c.provenance
+    about, labels = c.provenance, _labels(w, made)
     logs = "<br>".join(f"{escape(log['name'])}: {log['rows']:,}; <code>{log['sha256']}</code>"
                        for log in about["logs"])  # fmt: skip
     span = "{0[0]:.2f} – {0[1]:.2f} km; {1[0]:g} – {1[1]:g} m; {2:g} MHz".format(
         seen["distance_km"], seen["tx_height_m"], seen["frequency_mhz"])
     rows = [
         [w("cal_logs"), logs],
-        [w("cal_valid"), f"{span}; {escape(', '.join(seen['classes']))}"],
+        [w("cal_valid"), f"{span}; {escape(', '.join(labels.get(name, name) for name in seen['classes']))}"],
         [w("cal_local_mean"), w("cal_local_mean_text", kind=about["local_mean"],
                                 wavelengths=f"{about['wavelengths']:g}", spread=f"{about['fading_db']:.1f}")],
         [w("cal_model"), f"{escape(about['model'])} ({about['model_version']}), {about['time_percent']:g} %"],

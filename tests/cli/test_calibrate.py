@@ -234,3 +234,60 @@ def test_what_the_import_noticed_goes_with_the_calibration(mine, radiocov):
     ran = radiocov("calibrate", mine, mine / "day.zip", "-q", "--dry-run", "--leave-out", "none")
     assert ran.code == 0, ran.err
     assert re.search(r"note: day\.zip: left out: .*remarks\.txt", ran.out)
+
+
+def test_the_chinese_report_has_no_english_sentence(mine, radiocov):
+    """One handset on one day at one site, simulated: every note and reason that there is for so little."""
+    few = changed(mine, lambda row: row | {"flags": "synthetic"} if row["device_id"] == "1002" else None)
+    ran = radiocov("calibrate", mine, few, "-q", "--dry-run", "--leave-out", "sites", "--leave-out", "areas",
+                   "--leave-out", "days", "--lang", "zh", "--report", mine / "report.html")  # fmt: skip
+    assert ran.code == 0, ran.err
+    text = re.sub(r"<(style|svg).*?</\1>|<code>.*?</code>", "", (mine / "report.html").read_text("utf-8"), flags=re.S)
+    shown = re.sub(r"<[^>]+>", "\n", text).replace("Small test network", "")
+    assert "终端" in shown
+    assert not re.findall(r"[A-Za-z]+(?:[ ,]+[a-z]+){2,}", shown)
+
+
+def test_every_reason_of_the_fit_and_doubt_of_the_data_is_known_in_chinese():
+    """What the modules can say, said: no word of English prose is left but names."""
+    from dataclasses import replace
+
+    from radiocov.calibration import design, synthetic
+    from radiocov.calibration.fit import fit
+    from radiocov.calibration.soundness import checked
+    from radiocov.report.sentences import in_chinese
+
+    one = synthetic.draw(synthetic.Truth(sites=1, devices=1, days=1, seed=3), 400).cells
+    several = synthetic.draw(synthetic.Truth(seed=3), 1000).cells
+    level = np.where(several.device == 3, several.level_dbm - 20, several.level_dbm)
+    near = replace(several, distance_km=np.full(len(several), 2.0), excess_db=np.zeros(len(several)))
+    said = [str(p) for p in (*checked(one, measured_mhz=372.0), *checked(replace(several, level_dbm=level)))]
+    for cells in (one, near, replace(several, relative=True)):
+        found = fit(cells, block_m=0.0)
+        said += found.advice
+        for group in (found.fixed, found.classes, found.sites, found.devices, found.sigma_db):
+            said += [effect.reason for effect in group.values() if effect.reason]
+    said += [f"at its bound: {column.reason}" for column in design.standard_columns(several)]
+    assert len(set(said)) > 15
+    for text in said:
+        assert not re.search(r"[A-Za-z]+ [a-z]{2,} [a-z]{2,}", in_chinese(text)), (text, in_chinese(text))
+
+
+def test_a_calibration_that_is_interrupted_leaves_no_file(mine):
+    import signal
+    import subprocess
+
+    before = {p.name for p in mine.iterdir()}
+    with subprocess.Popen(
+        [sys.executable, "-c", "from radiocov.cli import main; main()", "calibrate", str(mine),
+         str(mine / "drive.csv"), "--report", str(mine / "report.html")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        seen = ""
+        while "leaving out" not in seen and (more := running.stderr.read(1)):
+            seen += more
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=120)
+    assert running.returncode == 130 and not out, (seen, err)
+    assert "Traceback" not in seen + err
+    assert {p.name for p in mine.iterdir()} - before <= {".radiocov"}
