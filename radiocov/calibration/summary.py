@@ -47,8 +47,8 @@ def _digest(calibration: Calibration) -> str:
         for group in (c.fixed, c.classes, c.sites, c.sigma_db, c.clutter_heights_m)
     ]
     columns = [] if r is None else [getattr(r, n).tolist() for n in ("x_m", "y_m", "site", "residual_db", "error_db")]
-    shared = np.asarray(c.covariance).tolist(), c.site_db, c.day_db, vars(c.field), c.validity
-    return content_key([numbers, *shared, columns])
+    sizes = [c.site_db, c.day_db]
+    return content_key([numbers, np.asarray(c.covariance).tolist(), sizes, vars(c.field), c.validity, columns])
 
 
 def error_parts(calibration: Calibration, sites: tuple[str, ...] = ()) -> dict[str, float]:
