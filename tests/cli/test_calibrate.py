@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -273,21 +274,14 @@ def test_every_reason_of_the_fit_and_doubt_of_the_data_is_known_in_chinese():
         assert not re.search(r"[A-Za-z]+ [a-z]{2,} [a-z]{2,}", in_chinese(text)), (text, in_chinese(text))
 
 
-def test_a_calibration_that_is_interrupted_leaves_no_file(mine):
-    import signal
-    import subprocess
-
+def test_a_calibration_that_is_interrupted_leaves_no_file(made, mine):
     before = {p.name for p in mine.iterdir()}
-    with subprocess.Popen(
-        [sys.executable, "-c", "from radiocov.cli import main; main()", "calibrate", str(mine),
-         str(mine / "drive.csv"), "--report", str(mine / "report.html")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as running:  # fmt: skip
-        seen = ""
-        while "leaving out" not in seen and (more := running.stderr.read(1)):
-            seen += more
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=120)
-    assert running.returncode == 130 and not out, (seen, err)
+    running = made.start("calibrate", mine, mine / "drive.csv", "--report", mine / "report.html")
+    seen = ""
+    while "leaving out" not in seen and (more := running.stderr.read(1)):
+        seen += more
+    running.send_signal(signal.SIGINT)
+    code, out, err = made.finish(running)
+    assert code == 130 and not out, (seen, err)
     assert "Traceback" not in seen + err
     assert {p.name for p in mine.iterdir()} - before <= {".radiocov"}

@@ -21,7 +21,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ENDS_AFTER_S = 40
 LEAST_BYTES = 3000  # of a journal: by then some records are in it
-SCRIPT = "import sys; from radiocov.cli import main; sys.argv[0] = 'radiocov'; main()"
+# as in an interactive shell: a test run in the background would hand down an ignored SIGINT
+SCRIPT = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+          "from radiocov.cli import main; sys.argv[0] = 'radiocov'; main()")  # fmt: skip
 
 #: commands that cannot run here -> where else they are shown to work
 NOT_RUN = {
