@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test test-what-people-use test-beneath lint benchmark clean
 
 demo: $(VENV)/.installed
 	$(BIN)/radiocov demo $(DEMO)
@@ -12,7 +12,16 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --jobs=2 test-what-people-use test-beneath
+
+# two halves of the suite, side by side
+PEOPLE := tests/cli tests/maps tests/web
+
+test-what-people-use:
+	$(BIN)/python -m pytest $(PEOPLE)
+
+test-beneath:
+	$(BIN)/python -m pytest tests $(PEOPLE:%=--ignore=%)
 
 benchmark: $(VENV)/.installed-test
 	$(BIN)/python tests/benchmarks/propagation.py
