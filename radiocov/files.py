@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -78,6 +79,17 @@ def _is_running(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """The file under a second name, which it keeps when the first gets another content by renaming; a copy on another
+    disk, or one without links. Raises OSError."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -107,6 +107,11 @@ class Compliance:
         """Whether every target of the policy is met; one without data is not."""
         return all(row.met for row in self.rows if row.level == "policy" and row.required is not None)
 
+    def row_of(self, target: Target) -> Row:
+        """A target's class as a whole, by which it is met or not."""
+        key = target.class_, target.measure, target.service
+        return next(r for r in self.at("policy") if (r.class_, r.measure, r.service) == key)
+
     def at(self, *levels: str) -> list[Row]:
         """Rows of the given levels."""
         return [row for row in self.rows if row.level in levels]

@@ -199,23 +199,18 @@ def _closed_lines(block: Lines, delimiter: str, result: Rows) -> tuple[bytes, by
     at = 0
     while at < len(texts):
         line, end = texts[at], at + 1
-        if line.count(b'"') % 2:
-            opens = _is_quoted_over_lines(texts[at])
-            while opens and end < min(len(texts), at + JOINED_LINES) and line.count(b'"') % 2:
-                opens = _goes_on(texts[end])
-                line += b"\n" + texts[end]
-                end += 1
-            still_open = line.count(b'"') % 2
-            if still_open and opens and end == len(texts) and not block.last and end - at < JOINED_LINES:
-                carried = b"\n".join(texts[at:]) + b"\n"
-                break
-            if still_open or not opens or _ends_in_quotes(line, delimiter):
-                text = texts[at].decode("utf-8", "replace")[:200]
-                result.bad.append((block.first_number + at, text, "quote_open"))
-                at += 1
-                continue
-        elif b'"' in line and _ends_in_quotes(line, delimiter):  # 0","
-            result.bad.append((block.first_number + at, line.decode("utf-8", "replace")[:200], "quote_open"))
+        opens = line.count(b'"') % 2 == 0 or _is_quoted_over_lines(line)
+        while opens and end < min(len(texts), at + JOINED_LINES) and line.count(b'"') % 2:
+            opens = _goes_on(texts[end])
+            line += b"\n" + texts[end]
+            end += 1
+        still_open = line.count(b'"') % 2
+        if still_open and opens and end == len(texts) and not block.last and end - at < JOINED_LINES:
+            carried = b"\n".join(texts[at:]) + b"\n"
+            break
+        if still_open or not opens or (b'"' in line and _ends_in_quotes(line, delimiter)):
+            text = texts[at].decode("utf-8", "replace")[:200]
+            result.bad.append((block.first_number + at, text, "quote_open"))
             at += 1
             continue
         if line:

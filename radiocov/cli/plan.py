@@ -159,23 +159,23 @@ def _print(found: Any) -> None:
         )  # fmt: skip
     else:
         click.echo(f"None of {len(found.candidates)} candidates brings enough to be proposed.")
+    judged = target_rows(found)
     headings = ["target", "service", "now", "with the plan", "required", "met", "chance", "missing",
                 "all candidates"]  # fmt: skip
     table = [
         [r["name"], r["service"], percent(r["share_now"]), percent(r["share_after"]), percent(r["required"]),
          "yes" if r["met"] else "no", chance_text(r["chance"]), gap_text(r["missing"], r["measure"]),
          percent(r["share_with_all"])]
-        for r in target_rows(found)
+        for r in judged
     ]  # fmt: skip
     title = f"Targets of {period} (judged by the {found.before.judge} share)"
     print_table(title, headings, table, {2, 3, 4, 6, 7, 8})
-    for line in _words(found):
+    for line in _words(found, judged):
         click.echo(line)
     click.echo(origin_line(found.results))
 
 
-def _words(found: Any) -> list[str]:
-    from radiocov.planning.output import target_rows
+def _words(found: Any, judged: list[dict[str, Any]]) -> list[str]:
     from targets.output import percent
 
     lines = []
@@ -185,11 +185,11 @@ def _words(found: Any) -> list[str]:
     elif proof is not None:
         lines.append(f"no choice of these candidates that reaches the targets costs less than {proof.bound:g}; "
                      "--prove 600 looks longer")  # fmt: skip
-    beyond = [r["name"] for r in target_rows(found) if r["out_of_reach"]]
+    beyond = [r["name"] for r in judged if r["out_of_reach"]]
     if beyond:
         lines.append(f"out of reach of all candidates together: {', '.join(beyond)}; more places (--search), masts "
                      "of your own (--candidates) or higher antennas may help")  # fmt: skip
-    for r in target_rows(found):
+    for r in judged:
         if r["share_outside"] >= 0.001:
             lines.append(f"{percent(r['share_outside'])} of {r['name']} lies outside the project's grid, where no "
                          "site is planned")  # fmt: skip

@@ -43,13 +43,18 @@ class Choice:
         out[places] = np.maximum(out[places], reached)
         return out
 
-    def achieved(self, chosen: Sequence[int]) -> np.ndarray:
-        """(targets,) what some candidates together add."""
-        value, total = self.value, np.zeros(len(self.needed))
+    def taken(self, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """((places,) values, (targets,) what is added) with some candidates together."""
+        value, total = self.value.copy(), np.zeros(len(self.needed))
         for candidate in chosen:
             total += self.gains(candidate, value)
-            value = self.raised(candidate, value)
-        return total
+            places, reached = self.covers[candidate]
+            value[places] = np.maximum(value[places], reached)
+        return value, total
+
+    def achieved(self, chosen: Sequence[int]) -> np.ndarray:
+        """(targets,) what some candidates together add."""
+        return self.taken(chosen)[1]
 
     def met(self, chosen: Sequence[int]) -> bool:
         return bool(self.enough(self.achieved(chosen)).all())

@@ -11,6 +11,7 @@ from radiocov.compliance import origin
 from radiocov.features import write_features
 from radiocov.files import write_json
 from radiocov.network import write_sites
+from radiocov.planning.choose import SLACK
 from radiocov.planning.plan import Plan
 
 
@@ -42,22 +43,20 @@ def _keys(plan: Plan) -> list[str]:
 
 def target_rows(plan: Plan) -> list[dict[str, Any]]:
     """A row a target of the period: now, and with the plan as the whole network is judged."""
-    after = {(r.class_, r.measure, r.service): r for r in (plan.after or plan.before).at("policy")}
     possible = {id(t): reach for t, reach in zip(plan.lacking, plan.reachable, strict=True)}
     rows = []
     for t in plan.targets:
-        row = after[t.target.class_, t.target.measure, t.target.service]
-        share = {"median": row.share_median, "probable": row.share_probable, "expected": row.share_expected}
+        row = (plan.after or plan.before).row_of(t.target)
         reach = possible.get(id(t))
         rows.append(
             {
                 "class": t.target.class_, "name": t.name, "name_zh": t.name_zh, "service": t.target.service,
                 "measure": t.target.measure, "total": t.total, "share_now": t.achieved / t.total if t.total else 0.0,
-                "share_after": share[plan.before.judge] or 0.0, "required": t.required, "met": bool(row.met),
-                "missing": row.gap, "chance": row.chance,
+                "share_after": getattr(row, f"share_{plan.before.judge}") or 0.0, "required": t.required,
+                "met": bool(row.met), "missing": row.gap, "chance": row.chance,
                 "share_outside": t.outside / t.total if t.total else 0.0,
                 "share_with_all": None if reach is None else min(1.0, (t.achieved + float(reach)) / t.total),
-                "out_of_reach": reach is not None and float(reach) < t.needed * (1.0 - 1e-6),
+                "out_of_reach": reach is not None and float(reach) < t.needed * (1.0 - SLACK),
             }
         )  # fmt: skip
     return rows

@@ -7,7 +7,7 @@ import datetime as dt
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from radiocov.boundaries import read_boundaries, roads_by_county
+from radiocov.boundaries import Boundary, read_boundaries, roads_by_county
 from radiocov.calibration.model import Calibration
 from radiocov.compliance import counting, judge
-from radiocov.coverage.layers import asked_of
 from radiocov.coverage.results import StateResults
 from radiocov.coverage.run import CoverageRun
 from radiocov.coverage.states import StateWriter
 from radiocov.coverage.threads import Progress, no_progress
+from radiocov.files import link_or_copy
 from radiocov.inputs import Inputs
 from radiocov.network import Site, in_state
 from radiocov.planning.candidates import Candidate, Wanting, example, found_candidates, masts, places
-from radiocov.planning.choose import Choice, Fewest, fewest, greedy, pruned
+from radiocov.planning.choose import SLACK, Choice, Fewest, fewest, greedy, pruned
 from radiocov.planning.reach import Places, Reach, places_of
 from radiocov.problems import Problem, ProjectError
 from targets.compliance import Compliance
@@ -135,7 +135,7 @@ class Planner:
 
     def plan(self) -> Plan:
         """Raises ProjectError for bad input, Cancelled, OSError."""
-        asked, run = self.asked, self._run
+        asked = self.asked
         before, results = self._judged_now()
         targets = missing(
             self.inputs.policy, asked.period, self.inputs.areas, self.inputs.roads, results,
@@ -144,18 +144,20 @@ class Planner:
         there = places_of(targets)
         if not there.targets:
             return Plan(asked, self.inputs.sites, targets, [], [], [], np.zeros(0), None, before, None, results, ())
-        active = in_state(self.inputs.sites, run.states[0].date)
+        active = in_state(self.inputs.sites, self._run.states[0].date)
         candidates = self._given(active)
-        covers = self._covers(candidates, there)
-        for search, reach in self._searches(active, results):
-            found = self._found(active, there, candidates, covers, search, reach)
-            covers += self._covers(found, there)
+        reach = self._reach_of_servers()
+        covers = self._covers(candidates, there, *reach)
+        boundaries = read_boundaries(self.inputs)
+        for search, reach_m in self._searches(active, results):
+            found = self._found(active, there, candidates, covers, search, reach_m, boundaries)
+            covers += self._covers(found, there, *reach)
             candidates += found
         choice = _choice(there, candidates, covers)
         reachable = choice.reachable
         chosen, proof, after = [], None, None
-        for number in range(ROUNDS):
-            chosen, proof = self._choose(choice, reachable, number)
+        for _ in range(ROUNDS):
+            chosen, proof = self._choose(choice, reachable)
             if not chosen:
                 break
             after, results = self._with([candidates[c] for c in chosen])
@@ -208,16 +210,12 @@ class Planner:
 
     def _found(
         self, active: Sequence[Site], there: Places, so_far: list[Candidate], covers: list[Any], count: int,
-        reach_m: float,
+        reach_m: float, boundaries: Sequence[Boundary],
     ) -> list[Candidate]:  # fmt: skip
         """Places on the ground for what the candidates so far leave missing, or for all where they leave nothing."""
         choice = _choice(there, so_far, covers)
-        value = choice.value
-        for number in range(len(covers)):
-            value = choice.raised(number, value)
-        left = there.weight * (1.0 - value)
-        if choice.enough(choice.reachable).all():
-            left = there.weight * (1.0 - there.value)
+        value, added = choice.taken(range(len(covers)))
+        left = there.weight * (1.0 - (there.value if choice.enough(added).all() else value))
         wanted = left > 0
         grid, ground = self._run.losses.grid, self._run.losses.ground
         x, y = grid.centre_xy(there.row[wanted], there.col[wanted])
@@ -228,21 +226,27 @@ class Planner:
         self.progress("looking for places", 1, 1)
         taken = {s.id for s in self.inputs.sites} | {c.id for c in so_far} | {r.id for c in so_far for r in c.rows}
         return found_candidates(
-            ground, where, example(active, self.asked.like), taken, read_boundaries(self.inputs), self.asked.cost
+            ground, where, example(active, self.asked.like), taken, boundaries, self.asked.cost
         )
 
-    def _covers(self, candidates: list[Candidate], there: Places) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _reach_of_servers(self) -> tuple[Reach, StateWriter]:
+        """What tells how far servers reach, and what makes servers of sites."""
+        losses = self._run.losses
+        writer = StateWriter(losses, self.folder, self.progress, self.calibration)
+        reach = Reach(
+            self.project, losses.ground, writer.asked, losses.rx_height_m, self.inputs.policy.judge,
+            writer.calibration,
+        )  # fmt: skip
+        return reach, writer
+
+    def _covers(
+        self, candidates: list[Candidate], there: Places, reach: Reach, writer: StateWriter
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """What each gives to which places."""
         losses = self._run.losses
         if not candidates:
             return []
-        rows = [antenna for c in candidates for row in c.rows for antenna in (row, row.receiving)]
-        kept = losses.of(rows)
-        writer = StateWriter(losses, self.folder, self.progress, self.calibration)
-        reach = Reach(
-            self.project, losses.ground, asked_of(self.project, losses.ground), losses.rx_height_m,
-            self.inputs.policy.judge, writer.calibration,
-        )  # fmt: skip
+        kept = losses.of([antenna for c in candidates for row in c.rows for antenna in (row, row.receiving)])
         what = "seeing what candidates would serve"
         self.progress(what, 0, len(candidates))
 
@@ -258,7 +262,7 @@ class Planner:
                 self.progress(what, len(found), len(candidates))
         return [found[i] for i in range(len(candidates))]
 
-    def _choose(self, choice: Choice, reachable: np.ndarray, number: int) -> tuple[list[int], Fewest | None]:
+    def _choose(self, choice: Choice, reachable: np.ndarray) -> tuple[list[int], Fewest | None]:
         # where all together do not reach a target, what they reach is what can be asked for
         possible = dataclasses.replace(choice, needed=np.minimum(choice.needed, reachable))
         chosen = pruned(possible, greedy(possible, self.asked.most, self.asked.least))
@@ -292,22 +296,16 @@ def _linked(folder: Path, trial: Path) -> None:
         return
     partial = trial.with_name(f".{trial.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    link: Callable[..., Any] = os.link if hasattr(os, "link") else shutil.copy2
-    try:
-        shutil.copytree(folder, partial, copy_function=link, ignore=shutil.ignore_patterns(".*"))
-    except OSError:  # another file system, or one without links
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(folder, partial, ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(folder, partial, copy_function=link_or_copy, ignore=shutil.ignore_patterns(".*"))
     partial.rename(trial)
 
 
 def _short(lacking: list[Missing], promised: np.ndarray, after: Compliance) -> np.ndarray:
     """(targets,) how much less the network with the plan has than its sites promised, where that misses a target."""
-    rows = {(r.class_, r.measure, r.service): r for r in after.at("policy")}
     short = []
     for target, more in zip(lacking, promised, strict=True):
-        row = rows[target.target.class_, target.target.measure, target.target.service]
-        expected_met = more >= target.needed * (1.0 - 1e-6)
+        row = after.row_of(target.target)
+        expected_met = more >= target.needed * (1.0 - SLACK)
         short.append(row.gap * 1.05 if expected_met and not row.met else 0.0)
     return np.array(short)
 

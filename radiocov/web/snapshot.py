@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 
 from radiocov.coverage.results import MANIFEST
-from radiocov.files import file_digest, read_json
+from radiocov.files import file_digest, link_or_copy, read_json
 
 KEY_DIGITS = 16
 
@@ -30,23 +28,14 @@ def hold(results: Path, target: Path) -> str:
         for state in json.loads(manifest)["states"]:
             (target / state["state"]).mkdir(parents=True)
             own = f"{state['state']}/{MANIFEST}"
-            _link(results / own, target / own)
+            link_or_copy(results / own, target / own)
             if (read_json(target / own) or {}).get("key") != state["key"]:
                 return ""
             for name, about in state["files"].items():
-                _link(results / name, target / name)
+                link_or_copy(results / name, target / name)
                 if file_digest(target / name) != about["sha256"]:
                     return ""
     except FileNotFoundError:
         return ""
     (target / MANIFEST).write_bytes(manifest)
     return key_of(manifest)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
